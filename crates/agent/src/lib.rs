@@ -1,0 +1,1 @@
+//! What a compute node does next: inputs to effects.

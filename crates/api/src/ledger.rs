@@ -1,0 +1,196 @@
+//! The ledger through the API: its status, blocks, transactions, receipts and events.
+
+use crate::{bytes::HexBytes, problem::ErrorCode};
+use serde::{Deserialize, Serialize};
+use trustmesh_types::{
+    Block, Digest, Header, NetworkId, PublicKey, SignedTransaction, TxId, events::Event,
+    receipt::Outcome, request::StorageReceipt,
+};
+
+/// Where a node and its ledger stand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerStatus {
+    /// The network.
+    pub network: NetworkId,
+    /// Its name for people.
+    pub name: String,
+    /// The node that answers.
+    pub node: PublicKey,
+    /// Its name.
+    pub node_name: String,
+    /// Height of the newest finalized block that it executed.
+    pub height: u64,
+    /// Timestamp of that block.
+    pub timestamp_ms: u64,
+    /// Root of the state after it.
+    pub state_root: Digest,
+    /// The engine's view.
+    pub view: u64,
+    /// Transactions that wait here.
+    pub pending: u64,
+    /// Number of validators.
+    pub validators: u32,
+    /// How many of them may fail.
+    pub faults_tolerated: u32,
+    /// Whether it follows the chain, as far as it can tell.
+    pub caught_up: bool,
+    /// The node's program version.
+    pub version: String,
+}
+
+/// A block, without its transactions' content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlockView {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its header.
+    #[serde(flatten)]
+    pub header: Header,
+    /// Its transactions, in order.
+    pub transactions: Vec<TxId>,
+}
+
+impl BlockView {
+    /// Shows a block.
+    #[must_use]
+    pub fn new(block: &Block) -> Self {
+        Self {
+            digest: block.digest(),
+            header: block.header.clone(),
+            transactions: block.transaction_ids(),
+        }
+    }
+}
+
+/// A whole block with its finality certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RawBlock {
+    /// Its height.
+    pub height: u64,
+    /// The encoded block.
+    pub block: HexBytes,
+    /// The encoded certificate of 2f+1 signatures; for its form see `trustmesh-consensus`.
+    pub certificate: HexBytes,
+}
+
+/// Whole blocks, by height.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RawBlocks {
+    /// Height of the newest finalized block.
+    pub height: u64,
+    /// The blocks; fewer than asked for where the answer would be too large.
+    pub blocks: Vec<RawBlock>,
+}
+
+/// A transaction and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransactionView {
+    /// Its id.
+    pub id: TxId,
+    /// Its signer.
+    pub signer: PublicKey,
+    /// What it does: the payload's kind.
+    pub kind: String,
+    /// Height of its block.
+    pub height: u64,
+    /// Timestamp of its block.
+    pub timestamp_ms: u64,
+    /// What became of it.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+    /// The transaction, where the node still has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction: Option<SignedTransaction>,
+}
+
+/// Transactions to bring to the ledger: each the encoding (borsh) of a signed transaction.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SubmitTransactions {
+    /// 1 to [`crate::limits::TRANSACTIONS_PER_POST_MAX`] of them.
+    pub transactions: Vec<HexBytes>,
+}
+
+/// What became of the transactions of a post, in their order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransactionsSubmitted {
+    /// One per transaction.
+    pub transactions: Vec<Submitted>,
+}
+
+/// What became of one of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Submitted {
+    /// Its id; absent when its bytes don't decode.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<TxId>,
+    /// Where it stands.
+    #[serde(flatten)]
+    pub fate: Fate,
+}
+
+/// Where a submitted transaction stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "fate", rename_all = "snake_case")]
+pub enum Fate {
+    /// Taken in; not in a finalized block when the wait ended.
+    Pending,
+    /// In a finalized block.
+    Included {
+        /// Height of the block.
+        height: u64,
+        /// What it did.
+        result: Outcome,
+    },
+    /// Not taken in.
+    Refused {
+        /// Why.
+        code: ErrorCode,
+        /// What was wrong, where, and what to do.
+        detail: String,
+    },
+}
+
+/// Validators' receipts for an artifact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArtifactReceipts {
+    /// Digest of the artifact.
+    pub artifact: Digest,
+    /// Its length.
+    pub bytes: u64,
+    /// At least f+1 validators'.
+    pub receipts: Vec<StorageReceipt>,
+}
+
+/// An event and its block.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventView {
+    /// Height of the block.
+    pub height: u64,
+    /// Timestamp of the block.
+    pub timestamp_ms: u64,
+    /// The event.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// The process lives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// `ok`.
+    pub status: String,
+    /// The program's version.
+    pub version: String,
+}
+
+/// Whether the node follows the chain; 200 when it does, 503 when not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ready {
+    /// Whether it does.
+    pub ready: bool,
+    /// Height of the newest finalized block that it executed.
+    pub height: u64,
+    /// Why it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}

@@ -1,0 +1,34 @@
+//! Wire types of the HTTP API `/v1` and its error codes (DESIGN, "What a user touches").
+//!
+//! Bodies are JSON; keys, digests and bytes are lower-case hexadecimal; times are Unix
+//! milliseconds, lengths bytes, durations as their names say. Errors are problem documents
+//! (RFC 9457) with a stable `code` ([`ErrorCode`]). Node and client share these types, and
+//! [`paths`] says where each is found.
+//!
+//! Also here, because both sides of the wire need them: [`auth`], the signed headers of
+//! requests that not everybody may make, and [`definition`], workflows as operators write
+//! them.
+
+pub mod auth;
+pub mod bytes;
+pub mod definition;
+pub mod duration;
+pub mod ledger;
+pub mod limits;
+pub mod members;
+pub mod page;
+pub mod paths;
+pub mod problem;
+pub mod requests;
+pub mod results;
+
+pub use bytes::HexBytes;
+pub use ledger::{
+    ArtifactReceipts, BlockView, EventView, Fate, Health, LedgerStatus, RawBlock, RawBlocks, Ready,
+    SubmitTransactions, Submitted, TransactionView, TransactionsSubmitted,
+};
+pub use members::{AppView, DeviceView, NodeView, WorkflowView};
+pub use page::{ListQuery, Page, RangeQuery, RequestQuery, WaitQuery};
+pub use problem::{ErrorCode, Problem};
+pub use requests::{Accepted, RequestSummary, RequestView, SubmitRequest, TaskView};
+pub use results::{ResultBundle, SealedResult};

@@ -1,0 +1,24 @@
+//! Bounds of the HTTP API, in one place. Those of what a body means are in
+//! `trustmesh_types::limits`.
+
+use trustmesh_types::limits;
+
+/// Largest JSON body: an input of a request as text, or a batch of transactions.
+pub const JSON_BODY_BYTES_MAX: usize = limits::INPUT_BYTES_MAX as usize + 64 * 1024;
+/// Largest body of an artifact upload.
+pub const ARTIFACT_BODY_BYTES_MAX: usize = limits::ARTIFACT_BYTES_MAX as usize;
+/// Largest answer that a client reads: a sealed result in hexadecimal, with every task's
+/// completion.
+pub const ANSWER_BYTES_MAX: usize = 160 * 1024 * 1024;
+/// Most transactions in one post.
+pub const TRANSACTIONS_PER_POST_MAX: usize = 512;
+/// Most entries of a page.
+pub const PAGE_ENTRIES_MAX: u32 = 500;
+/// Entries of a page that names no limit.
+pub const PAGE_ENTRIES_DEFAULT: u32 = 50;
+/// Most blocks in one answer of whole blocks.
+pub const RAW_BLOCKS_MAX: u32 = 64;
+/// Longest wait of a long poll.
+pub const WAIT_MS_MAX: u64 = 60_000;
+/// Longest workflow definition.
+pub const DEFINITION_BYTES_MAX: usize = 512 * 1024;

@@ -1,0 +1,74 @@
+//! Where things are: paths below a node's address. `{…}` stands for one segment.
+
+use trustmesh_types::{RequestId, TxId};
+
+/// POST [`crate::SubmitRequest`]; GET a page of [`crate::RequestSummary`].
+pub const REQUESTS: &str = "/v1/requests";
+/// GET [`crate::RequestView`].
+pub const REQUEST: &str = "/v1/requests/{id}";
+/// GET [`crate::SealedResult`] by long poll, by its device ([`crate::auth`]).
+pub const REQUEST_RESULT: &str = "/v1/requests/{id}/result";
+/// GET a page of [`crate::NodeView`].
+pub const NODES: &str = "/v1/nodes";
+/// GET [`crate::NodeView`], by key.
+pub const NODE: &str = "/v1/nodes/{key}";
+/// GET a page of [`crate::AppView`].
+pub const APPS: &str = "/v1/apps";
+/// GET [`crate::AppView`].
+pub const APP: &str = "/v1/apps/{id}";
+/// GET a page of [`crate::WorkflowView`].
+pub const WORKFLOWS: &str = "/v1/workflows";
+/// GET [`crate::WorkflowView`].
+pub const WORKFLOW: &str = "/v1/workflows/{id}";
+/// GET a page of [`crate::DeviceView`].
+pub const DEVICES: &str = "/v1/devices";
+/// GET [`crate::DeviceView`], by key.
+pub const DEVICE: &str = "/v1/devices/{key}";
+/// POST an artifact's bytes, by an operator ([`crate::auth`]): [`crate::ArtifactReceipts`].
+pub const ARTIFACTS: &str = "/v1/artifacts";
+/// POST [`crate::SubmitTransactions`]: [`crate::TransactionsSubmitted`].
+pub const TRANSACTIONS: &str = "/v1/transactions";
+/// GET [`crate::TransactionView`]; waits for it with `?wait=`.
+pub const TRANSACTION: &str = "/v1/transactions/{id}";
+/// GET a page of [`crate::BlockView`], newest first.
+pub const BLOCKS: &str = "/v1/blocks";
+/// GET [`crate::BlockView`].
+pub const BLOCK: &str = "/v1/blocks/{height}";
+/// GET [`crate::RawBlocks`]: whole blocks and their certificates, for whoever checks them.
+pub const RAW_BLOCKS: &str = "/v1/raw-blocks";
+/// GET [`crate::LedgerStatus`].
+pub const LEDGER_STATUS: &str = "/v1/ledger/status";
+/// GET the genesis document.
+pub const GENESIS: &str = "/v1/genesis";
+/// GET server-sent [`crate::EventView`]s.
+pub const EVENTS: &str = "/v1/events";
+/// GET [`crate::Health`]: the process lives.
+pub const HEALTHZ: &str = "/v1/healthz";
+/// GET [`crate::Ready`]: it follows the chain.
+pub const READYZ: &str = "/v1/readyz";
+/// GET metrics as text.
+pub const METRICS: &str = "/v1/metrics";
+
+/// Path of one request.
+#[must_use]
+pub fn request(id: &RequestId) -> String {
+    format!("{REQUESTS}/{id}")
+}
+
+/// Path of one request's result.
+#[must_use]
+pub fn request_result(id: &RequestId) -> String {
+    format!("{REQUESTS}/{id}/result")
+}
+
+/// Path of one transaction.
+#[must_use]
+pub fn transaction(id: &TxId) -> String {
+    format!("{TRANSACTIONS}/{id}")
+}
+
+/// Path of one entry of a list.
+#[must_use]
+pub fn entry(list: &str, key: impl std::fmt::Display) -> String {
+    format!("{list}/{key}")
+}

@@ -1,0 +1,3 @@
+//! The `trustmesh` binary.
+
+fn main() {}

@@ -1,0 +1,293 @@
+//! Calls to a network: any node will do, so a call goes to the next when one fails.
+
+use crate::{
+    endpoint::Endpoint,
+    error::{Attempt, ClientError},
+    http::{Call, Connection, Failure},
+};
+use reqwest::Method;
+use serde::{Serialize, de::DeserializeOwned};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use trustmesh_api::{ErrorCode, Problem};
+use trustmesh_types::{NetworkId, PublicKey};
+
+/// How patient a client is. Every wait and retry is bounded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// To connect to a node.
+    pub connect_timeout: Duration,
+    /// For an answer, beside what a long poll waits.
+    pub answer_timeout: Duration,
+    /// Times that each node is asked before a call fails.
+    pub rounds: u32,
+    /// Pause after the first round; doubles, up to eight times as long.
+    pub pause: Duration,
+    /// For a transaction to become final.
+    pub final_timeout: Duration,
+    /// Heights that a transaction stays valid for; at most the network's own bound.
+    pub transaction_lifetime_blocks: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(2),
+            answer_timeout: Duration::from_secs(15),
+            rounds: 3,
+            pause: Duration::from_millis(200),
+            final_timeout: Duration::from_secs(30),
+            transaction_lifetime_blocks: 512,
+        }
+    }
+}
+
+/// Most nodes that are remembered beside the endpoints given.
+const LEARNED_MAX: usize = 256;
+
+struct Inner {
+    network: NetworkId,
+    options: Options,
+    connections: Vec<Connection>,
+    learned: Mutex<BTreeMap<PublicKey, Connection>>,
+    preferred: AtomicUsize,
+}
+
+/// A network as reached through its nodes. Cheap to clone; clones share connections.
+#[derive(Clone)]
+pub struct Client {
+    inner: Arc<Inner>,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let nodes = self.inner.connections.len();
+        write!(f, "Client(network {}, {nodes} nodes)", self.inner.network.short())
+    }
+}
+
+impl Client {
+    /// A client that asks these nodes, the first one first.
+    ///
+    /// # Errors
+    /// [`ClientError::NoEndpoint`] without any, [`ClientError::Local`] when TLS can't be set
+    /// up.
+    pub fn new(network: NetworkId, endpoints: Vec<Endpoint>) -> Result<Self, ClientError> {
+        Self::with_options(network, endpoints, Options::default())
+    }
+
+    /// The same with other patience.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with_options(
+        network: NetworkId,
+        endpoints: Vec<Endpoint>,
+        options: Options,
+    ) -> Result<Self, ClientError> {
+        if endpoints.is_empty() {
+            return Err(ClientError::NoEndpoint);
+        }
+        let connect = |e| Connection::new(e, options.connect_timeout);
+        let connections = endpoints.into_iter().map(connect).collect::<Result<_, _>>()?;
+        let inner = Inner {
+            network,
+            options,
+            connections,
+            learned: Mutex::default(),
+            preferred: AtomicUsize::new(0),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The network.
+    #[must_use]
+    pub fn network(&self) -> NetworkId {
+        self.inner.network
+    }
+
+    /// The patience.
+    #[must_use]
+    pub fn options(&self) -> &Options {
+        &self.inner.options
+    }
+
+    /// The endpoints given.
+    pub fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        self.inner.connections.iter().map(|c| &c.endpoint)
+    }
+
+    pub(crate) fn call_get(&self, target: String) -> Call {
+        Call {
+            method: Method::GET,
+            target,
+            headers: Vec::new(),
+            body: Vec::new(),
+            content_type: None,
+            timeout: self.inner.options.answer_timeout,
+        }
+    }
+
+    pub(crate) fn call_post<B: Serialize>(
+        &self,
+        target: String,
+        body: &B,
+    ) -> Result<Call, ClientError> {
+        let body = serde_json::to_vec(body)
+            .map_err(|e| ClientError::Local { what: format!("the body has no JSON form: {e}") })?;
+        Ok(Call {
+            method: Method::POST,
+            body,
+            content_type: Some("application/json"),
+            ..self.call_get(target)
+        })
+    }
+
+    pub(crate) async fn get<T: DeserializeOwned>(&self, target: String) -> Result<T, ClientError> {
+        self.send(&self.call_get(target)).await.map(|(answer, _)| answer)
+    }
+
+    /// Makes a call, at the node that answered last and then at the others. Gives the answer
+    /// and whose it is.
+    pub(crate) async fn send<T: DeserializeOwned>(
+        &self,
+        call: &Call,
+    ) -> Result<(T, PublicKey), ClientError> {
+        let first = self.inner.preferred.load(Ordering::Relaxed);
+        let (answer, at, node) = self.send_from(first, call).await?;
+        self.inner.preferred.store(at, Ordering::Relaxed);
+        Ok((answer, node))
+    }
+
+    /// The same, but asks `node` last: for a second opinion.
+    pub(crate) async fn send_avoiding<T: DeserializeOwned>(
+        &self,
+        node: &PublicKey,
+        call: &Call,
+    ) -> Result<T, ClientError> {
+        let at = self.inner.connections.iter().position(|c| c.endpoint.node == *node);
+        let first = at.map_or_else(|| self.inner.preferred.load(Ordering::Relaxed), |at| at + 1);
+        self.send_from(first, call).await.map(|(answer, ..)| answer)
+    }
+
+    async fn send_from<T: DeserializeOwned>(
+        &self,
+        first: usize,
+        call: &Call,
+    ) -> Result<(T, usize, PublicKey), ClientError> {
+        let options = &self.inner.options;
+        let count = self.inner.connections.len();
+        let mut tried = Vec::new();
+        for round in 0..options.rounds.max(1) {
+            let mut pause = options.pause.saturating_mul(1 << round.min(3));
+            for (at, connection) in (0..count).filter_map(|n| {
+                let at = (first + n) % count;
+                self.inner.connections.get(at).map(|c| (at, c))
+            }) {
+                let address = &connection.endpoint.address;
+                match connection.call(call).await {
+                    Ok(answer) => return Ok((answer, at, connection.endpoint.node)),
+                    Err(failure) => {
+                        pause = pause.max(told_to_wait(&failure));
+                        tried.push(transient(address, failure)?);
+                    }
+                }
+            }
+            if round + 1 < options.rounds {
+                tokio::time::sleep(pause.min(options.answer_timeout)).await;
+            }
+        }
+        // The last round says enough; earlier ones mostly repeat it.
+        let tried = tried.split_off(tried.len().saturating_sub(count));
+        Err(ClientError::Unreachable { tried })
+    }
+
+    /// Makes a call once at one node, which may be none of the endpoints.
+    pub(crate) async fn send_to<T: DeserializeOwned>(
+        &self,
+        connection: &Connection,
+        call: &Call,
+    ) -> Result<Result<T, Problem>, ClientError> {
+        let address = connection.endpoint.address.clone();
+        match connection.call(call).await {
+            Ok(answer) => Ok(Ok(answer)),
+            Err(Failure::Problem(problem)) => Ok(Err(*problem)),
+            Err(Failure::Network(reason)) => {
+                Err(ClientError::Unreachable { tried: vec![Attempt { address, reason }] })
+            }
+            Err(Failure::Bad(reason)) => Err(ClientError::BadAnswer { address, reason }),
+        }
+    }
+
+    /// The endpoints as connections, the one that answered last first.
+    pub(crate) fn connections(&self) -> Vec<Connection> {
+        let first = self.inner.preferred.load(Ordering::Relaxed);
+        let mut all = self.inner.connections.clone();
+        let by = first.checked_rem(all.len()).unwrap_or(0);
+        all.rotate_left(by);
+        all
+    }
+
+    /// A connection to a node: one of the endpoints, or at the address on the ledger.
+    pub(crate) async fn connection_to(&self, node: &PublicKey) -> Result<Connection, ClientError> {
+        if let Some(known) = self.inner.connections.iter().find(|c| c.endpoint.node == *node) {
+            return Ok(known.clone());
+        }
+        if let Some(known) = self.learned().get(node) {
+            return Ok(known.clone());
+        }
+        let info = self.node(node).await?.info;
+        let endpoint = Endpoint { address: info.http_address, node: *node };
+        let connection = Connection::new(endpoint, self.inner.options.connect_timeout)?;
+        let mut learned = self.learned();
+        if learned.len() < LEARNED_MAX {
+            learned.insert(*node, connection.clone());
+        }
+        Ok(connection)
+    }
+
+    fn learned(&self) -> std::sync::MutexGuard<'_, BTreeMap<PublicKey, Connection>> {
+        // A map of connections is never half changed.
+        self.inner.learned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How long a node asks to be left alone.
+fn told_to_wait(failure: &Failure) -> Duration {
+    match failure {
+        Failure::Problem(problem) => Duration::from_millis(problem.retry_after_ms().unwrap_or(0)),
+        _ => Duration::ZERO,
+    }
+}
+
+/// What another node, or the same one later, may do better; everything else is final.
+fn transient(address: &str, failure: Failure) -> Result<Attempt, ClientError> {
+    let address = address.to_owned();
+    match failure {
+        Failure::Network(reason) => Ok(Attempt { address, reason }),
+        Failure::Problem(problem) if passes(problem.code) => {
+            let reason = format!("{} ({})", problem.detail, problem.code);
+            Ok(Attempt { address, reason })
+        }
+        Failure::Problem(problem) => Err(ClientError::Refused { address, problem }),
+        Failure::Bad(reason) => Err(ClientError::BadAnswer { address, reason }),
+    }
+}
+
+/// Whether a problem says "not now" or "not here".
+pub(crate) const fn passes(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::Unavailable
+            | ErrorCode::RateLimited
+            | ErrorCode::Timeout
+            | ErrorCode::RequestTimeout
+            | ErrorCode::Internal
+    )
+}

@@ -1,0 +1,324 @@
+//! A device: submits data to a workflow and takes its result.
+//!
+//! Its one key file serves for both keys: it signs with ed25519, and the X25519 key that
+//! results are sealed to is derived from the same seed, by a digest that tells nothing of it.
+
+use crate::{
+    check::{self, Unbelievable},
+    client::{Client, passes},
+    error::ClientError,
+    http::Connection,
+    outside,
+    transact::Included,
+};
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::{Duration, Instant},
+};
+use trustmesh_api::{
+    Accepted, ErrorCode, RequestView, ResultBundle, SealedResult, SubmitRequest, auth, paths,
+};
+use trustmesh_delivery::{ResultSecret, Sealed};
+use trustmesh_types::{
+    Digest, Payload, PublicKey, RequestId, SecretKey, TaskId, WorkflowId, canonical,
+    request::{Endpoint, RequestBody},
+};
+use zeroize::Zeroizing;
+
+/// One wait of a long poll; what is left is waited for by the next.
+const POLL: Duration = Duration::from_secs(10);
+/// A node that does not know the request may be this far behind the one that accepted it.
+const LAG: Duration = Duration::from_secs(5);
+/// Most nodes asked for a result in one round.
+const HOLDERS_MAX: usize = 16;
+/// For the nodes to accept a request: collecting receipts and finality included.
+const SUBMIT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What a device wants done.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SubmitSpec {
+    /// The workflow.
+    pub workflow: WorkflowId,
+    /// The data for its source tasks.
+    pub data: Value,
+    /// How long it may take.
+    pub deadline: Duration,
+    /// Whether input and outputs are kept after the request ends.
+    pub persist: bool,
+}
+
+/// A result that was opened and checked ([`check`]), and what the ledger says of its making.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checked {
+    /// Output of every sink.
+    pub outputs: BTreeMap<TaskId, Value>,
+    /// The ledger's record of the request.
+    pub view: RequestView,
+    /// The node that delivered.
+    pub holder: PublicKey,
+}
+
+/// A device's key, and the network.
+#[derive(Debug, Clone)]
+pub struct Device {
+    client: Client,
+    key: SecretKey,
+    result_secret: ResultSecret,
+}
+
+/// What asking one node for a result gave.
+enum Pulled {
+    Result(SealedResult),
+    NotYet,
+    Elsewhere(Vec<PublicKey>),
+}
+
+/// What asking every node once gave.
+enum Round {
+    Done(Box<Checked>),
+    /// Nothing yet; with the reason, where it is not just that the request runs.
+    Again(Option<ClientError>),
+}
+
+impl Device {
+    /// A device of a network.
+    #[must_use]
+    pub fn new(client: Client, key: SecretKey) -> Self {
+        let seed = Zeroizing::new(
+            Digest::of_parts(&[b"trustmesh result key v1", key.seed().as_slice()]).0,
+        );
+        Self { client, key, result_secret: ResultSecret::from_bytes(*seed) }
+    }
+
+    /// The network.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The device's public key.
+    #[must_use]
+    pub fn public(&self) -> PublicKey {
+        self.key.public()
+    }
+
+    /// Makes and signs a request. Its id is known before it is sent.
+    ///
+    /// # Errors
+    /// [`ClientError::Local`] when the data has no canonical form.
+    pub fn prepare(&self, spec: SubmitSpec) -> Result<SubmitRequest, ClientError> {
+        let bytes = canonical::to_canonical(&spec.data)
+            .map_err(|e| ClientError::Local { what: format!("the data: {e}") })?;
+        let deadline_ms = u64::try_from(spec.deadline.as_millis()).unwrap_or(u64::MAX);
+        let body = RequestBody {
+            network: self.client.network(),
+            device: self.key.public(),
+            nonce: outside::nonce()?,
+            workflow: spec.workflow,
+            input: Digest::of(&bytes),
+            input_bytes: bytes.len() as u64,
+            result_key: Digest(self.result_secret.public()),
+            endpoint: Endpoint::Pull,
+            persist: spec.persist,
+            deadline_ms: outside::now_ms().saturating_add(deadline_ms),
+        };
+        let signature = body.sign(&self.key);
+        Ok(SubmitRequest { body, signature, data: spec.data })
+    }
+
+    /// Sends a prepared request until a node accepts it. Safe to call again with the same:
+    /// it counts once.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] with the ledger's or the node's reason.
+    pub async fn send(&self, request: &SubmitRequest) -> Result<RequestId, ClientError> {
+        let id = request.body.id();
+        let mut call = self.client.call_post(paths::REQUESTS.to_owned(), request)?;
+        call.timeout = SUBMIT_TIMEOUT;
+        let (answer, node): (Accepted, _) = self.client.send(&call).await?;
+        if answer.request == id {
+            return Ok(id);
+        }
+        Err(ClientError::BadAnswer {
+            address: format!("node {}", node.short()),
+            reason: format!("it accepted request {} instead of {id}", answer.request),
+        })
+    }
+
+    /// Makes, signs and sends a request.
+    ///
+    /// # Errors
+    /// As [`Self::prepare`] and [`Self::send`].
+    pub async fn submit(&self, spec: SubmitSpec) -> Result<RequestId, ClientError> {
+        let request = self.prepare(spec)?;
+        self.send(&request).await
+    }
+
+    /// Ends a request early.
+    ///
+    /// # Errors
+    /// As [`Client::transact`].
+    pub async fn cancel(&self, request: RequestId) -> Result<Included, ClientError> {
+        self.client.transact(&self.key, Payload::CancelRequest { request }).await
+    }
+
+    /// Waits for a request's result, opens and checks it.
+    ///
+    /// Asks the endpoints and then the holders that they name; a holder whose result can't
+    /// be believed is passed over for the next.
+    ///
+    /// # Errors
+    /// [`ClientError::NoResult`] when the request ended without one,
+    /// [`ClientError::Pending`] when there is none after `wait`,
+    /// [`ClientError::Unbelievable`] when every holder's is wrong.
+    pub async fn result(&self, id: &RequestId, wait: Duration) -> Result<Checked, ClientError> {
+        let start = Instant::now();
+        for turn in 0.. {
+            let left = wait.saturating_sub(start.elapsed());
+            let round = match self.round(id, turn, left).await {
+                Err(error) if unknown(&error) && start.elapsed() < LAG.min(wait) => {
+                    Round::Again(Some(error))
+                }
+                other => other?,
+            };
+            match round {
+                Round::Done(checked) => return Ok(*checked),
+                Round::Again(why) if start.elapsed() >= wait => {
+                    return Err(why.unwrap_or(ClientError::Pending { request: *id, waited: wait }));
+                }
+                Round::Again(_) => tokio::time::sleep(self.client.options().pause).await,
+            }
+        }
+        Err(ClientError::Pending { request: *id, waited: wait })
+    }
+
+    /// Asks each node once. Fails when none of them could do better later. Every turn starts
+    /// at another node, so that one that lags behind the chain can't keep the device waiting.
+    async fn round(
+        &self,
+        id: &RequestId,
+        turn: usize,
+        left: Duration,
+    ) -> Result<Round, ClientError> {
+        let mut queue: VecDeque<Connection> = self.client.connections().into();
+        let first = turn.checked_rem(queue.len()).unwrap_or(0);
+        queue.rotate_left(first);
+        let mut asked: Vec<PublicKey> = Vec::new();
+        let (mut passing, mut lasting) = (None, None);
+        while let Some(connection) = queue.pop_front() {
+            let node = connection.endpoint.node;
+            if asked.contains(&node) || asked.len() >= HOLDERS_MAX {
+                continue;
+            }
+            asked.push(node);
+            let error = match self.pull(&connection, id, POLL.min(left)).await {
+                Ok(Pulled::Result(sealed)) => match self.open_and_check(id, node, &sealed).await {
+                    Ok(checked) => return Ok(Round::Done(Box::new(checked))),
+                    Err(error) => error,
+                },
+                // The node waited in our stead; asking others at once would not help.
+                Ok(Pulled::NotYet) => return Ok(Round::Again(None)),
+                Ok(Pulled::Elsewhere(holders)) => {
+                    for holder in holders.into_iter().filter(|h| !asked.contains(h)) {
+                        match self.client.connection_to(&holder).await {
+                            Ok(connection) => queue.push_front(connection),
+                            Err(error) => passing = Some(error),
+                        }
+                    }
+                    continue;
+                }
+                Err(error @ ClientError::NoResult { .. }) => return Err(error),
+                Err(error) => error,
+            };
+            let kind = if may_pass(&error) { &mut passing } else { &mut lasting };
+            *kind = Some(error);
+        }
+        match (passing, lasting) {
+            (None, Some(error)) => Err(error),
+            (passing, _) => Ok(Round::Again(passing)),
+        }
+    }
+
+    async fn pull(
+        &self,
+        connection: &Connection,
+        id: &RequestId,
+        wait: Duration,
+    ) -> Result<Pulled, ClientError> {
+        let target = format!("{}?wait={}ms", paths::request_result(id), wait.as_millis());
+        let signed = auth::Call { method: "GET", target: &target, body: &[] };
+        let network = self.client.network();
+        let headers = signed.sign(&self.key, &network, outside::now_ms()).pairs().into();
+        let mut call = self.client.call_get(target.clone());
+        call.headers = headers;
+        call.timeout += wait;
+        let problem = match self.client.send_to::<SealedResult>(connection, &call).await? {
+            Ok(sealed) => return Ok(Pulled::Result(sealed)),
+            Err(problem) => problem,
+        };
+        match problem.code {
+            ErrorCode::ResultPending => Ok(Pulled::NotYet),
+            ErrorCode::NotAHolder => Ok(Pulled::Elsewhere(problem.holders())),
+            ErrorCode::NoResult => {
+                Err(ClientError::NoResult { request: *id, reason: problem.detail })
+            }
+            _ => {
+                let address = connection.endpoint.address.clone();
+                Err(ClientError::Refused { address, problem: Box::new(problem) })
+            }
+        }
+    }
+
+    async fn open_and_check(
+        &self,
+        id: &RequestId,
+        holder: PublicKey,
+        sealed: &SealedResult,
+    ) -> Result<Checked, ClientError> {
+        let wrong = |reason| ClientError::Unbelievable { request: *id, reason };
+        let bundle = self.open(id, sealed).map_err(wrong)?;
+        let call = self.client.call_get(paths::request(id));
+        let mut view: RequestView = self.client.send_avoiding(&holder, &call).await?;
+        if !view.status.ended() {
+            // The other node lags behind the holder.
+            view = self.view_at(&holder, id).await?;
+        }
+        check::check(&self.client.network(), id, &view, &bundle).map_err(wrong)?;
+        Ok(Checked { outputs: bundle.outputs, view, holder })
+    }
+
+    async fn view_at(&self, node: &PublicKey, id: &RequestId) -> Result<RequestView, ClientError> {
+        let connection = self.client.connection_to(node).await?;
+        let call = self.client.call_get(paths::request(id));
+        self.client.send_to(&connection, &call).await?.map_err(|problem| ClientError::Refused {
+            address: connection.endpoint.address.clone(),
+            problem: Box::new(problem),
+        })
+    }
+
+    fn open(&self, id: &RequestId, sealed: &SealedResult) -> Result<ResultBundle, Unbelievable> {
+        let unreadable = |reason: String| Unbelievable::Unreadable { reason };
+        if sealed.request != *id {
+            return Err(Unbelievable::OtherRequest { got: sealed.request });
+        }
+        let bytes = Sealed::from_bytes(&sealed.sealed.0).map_err(|e| unreadable(e.to_string()))?;
+        let plain = trustmesh_delivery::open(&self.result_secret, &id.0.0, &bytes)
+            .map_err(|e| unreadable(e.to_string()))?;
+        ResultBundle::from_bytes(&plain).map_err(|e| unreadable(e.to_string()))
+    }
+}
+
+/// Whether asking again later may help.
+fn may_pass(error: &ClientError) -> bool {
+    match error {
+        ClientError::Unreachable { .. } => true,
+        ClientError::Refused { problem, .. } => passes(problem.code),
+        _ => false,
+    }
+}
+
+/// Whether nobody knows the request.
+fn unknown(error: &ClientError) -> bool {
+    matches!(error, ClientError::Refused { problem, .. } if problem.code == ErrorCode::NotFound)
+}

@@ -1,0 +1,108 @@
+//! What can go wrong between a client and the network.
+
+use crate::check::Unbelievable;
+use std::time::Duration;
+use trustmesh_api::Problem;
+use trustmesh_types::{RequestId, TxId, reject::Rejection};
+
+/// One try at one node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// The node's address.
+    pub address: String,
+    /// What came of it.
+    pub reason: String,
+}
+
+impl std::fmt::Display for Attempt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.address, self.reason)
+    }
+}
+
+/// A call did not give what was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// There is nobody to ask.
+    #[error("no endpoint is known: give at least one node as KEY@HOST:PORT, or a genesis file")]
+    NoEndpoint,
+    /// No node answered.
+    #[error(
+        "no node answered ({}): check that the network is up and its addresses are right",
+        list(tried)
+    )]
+    Unreachable {
+        /// Every try.
+        tried: Vec<Attempt>,
+    },
+    /// A node answered with a problem that another try does not help.
+    #[error("{address} refused ({}): {problem}", problem.code)]
+    Refused {
+        /// The node's address.
+        address: String,
+        /// What it said.
+        problem: Box<Problem>,
+    },
+    /// A node's answer makes no sense: another version, or not a node.
+    #[error("{address} gave an answer that can't be read: {reason}; is it a node of this version?")]
+    BadAnswer {
+        /// The node's address.
+        address: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The ledger includes the transaction and rejects it.
+    #[error("the ledger rejected transaction {} ({}): {rejection}", id.short(), rejection.code)]
+    Rejected {
+        /// The transaction.
+        id: TxId,
+        /// Why.
+        rejection: Rejection,
+    },
+    /// The transaction is not in a finalized block yet.
+    #[error(
+        "transaction {id} is not final after {} s; it may still become so: look it up before sending it anew",
+        waited.as_secs()
+    )]
+    NotFinal {
+        /// The transaction.
+        id: TxId,
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// The request has no result yet.
+    #[error("request {} has no result after {} s; ask again", request.short(), waited.as_secs())]
+    Pending {
+        /// The request.
+        request: RequestId,
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// The request ended without a result.
+    #[error("request {} ended without a result: {reason}", request.short())]
+    NoResult {
+        /// The request.
+        request: RequestId,
+        /// Why.
+        reason: String,
+    },
+    /// A result came that must not be believed, from every holder that was asked.
+    #[error("the result of request {} can't be believed: {reason}", request.short())]
+    Unbelievable {
+        /// The request.
+        request: RequestId,
+        /// What is wrong with it.
+        reason: Unbelievable,
+    },
+    /// Something on this machine.
+    #[error("{what}")]
+    Local {
+        /// What.
+        what: String,
+    },
+}
+
+fn list(tried: &[Attempt]) -> String {
+    let each: Vec<String> = tried.iter().map(Attempt::to_string).collect();
+    each.join("; ")
+}

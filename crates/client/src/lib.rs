@@ -1,0 +1,31 @@
+//! Client library for devices and operators: build, sign, submit, await, verify.
+//!
+//! A [`Client`] speaks to any of several nodes and goes on to the next when one fails. It
+//! believes a node only so far: TLS accepts exactly the key that the ledger names for it
+//! ([`tls`]), and a result counts only when everything in it is signed by the nodes that the
+//! plan on the ledger names ([`check`]). An [`Operator`] changes the network by signed
+//! transactions; a [`Device`] submits data and takes its result.
+//!
+//! Every call may be sent twice without harm: a request's id is the digest of what the
+//! device signed, a transaction counts once, and reads change nothing. So retries are safe,
+//! and bounded by [`Options`].
+
+mod client;
+mod device;
+mod endpoint;
+mod error;
+mod http;
+mod operator;
+mod outside;
+mod reads;
+mod transact;
+
+pub mod check;
+pub mod tls;
+
+pub use client::{Client, Options};
+pub use device::{Checked, Device, SubmitSpec};
+pub use endpoint::{Endpoint, EndpointError};
+pub use error::{Attempt, ClientError};
+pub use operator::{AppSpec, Operator};
+pub use transact::Included;

@@ -1,0 +1,183 @@
+//! What anybody may read.
+
+use crate::{client::Client, error::ClientError};
+use serde::Serialize;
+use trustmesh_api::{
+    AppView, BlockView, DeviceView, LedgerStatus, ListQuery, NodeView, Page, RangeQuery, RawBlocks,
+    RequestQuery, RequestSummary, RequestView, WorkflowView, paths,
+};
+use trustmesh_types::{AppId, PublicKey, RequestId, WorkflowId, genesis::Genesis};
+
+/// A path with a query. Values are names, keys and numbers, which need no escaping.
+fn with_query<Q: Serialize>(path: &str, query: &Q) -> String {
+    let fields = serde_json::to_value(query).unwrap_or_default();
+    let pairs: Vec<String> = fields
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, value)| match value.as_str() {
+            Some(text) => format!("{name}={}", escape(text)),
+            None => format!("{name}={value}"),
+        })
+        .collect();
+    if pairs.is_empty() { path.to_owned() } else { format!("{path}?{}", pairs.join("&")) }
+}
+
+/// Percent-encodes what is not unreserved (RFC 3986, section 2.3).
+fn escape(text: &str) -> String {
+    let one = |byte: u8| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+            char::from(byte).to_string()
+        }
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(one).collect()
+}
+
+/// Every read fails as a call does ([`ClientError`]).
+impl Client {
+    /// Where the ledger and the node that answers stand.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn status(&self) -> Result<LedgerStatus, ClientError> {
+        self.get(paths::LEDGER_STATUS.to_owned()).await
+    }
+
+    /// The genesis; its digest is checked to be the network's id.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn genesis(&self) -> Result<Genesis, ClientError> {
+        let genesis: Genesis = self.get(paths::GENESIS.to_owned()).await?;
+        if genesis.network_id() == self.network() {
+            return Ok(genesis);
+        }
+        Err(ClientError::BadAnswer {
+            address: paths::GENESIS.to_owned(),
+            reason: format!("it is the genesis of network {}", genesis.network_id()),
+        })
+    }
+
+    /// A page of nodes.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn nodes(&self, query: &ListQuery) -> Result<Page<NodeView>, ClientError> {
+        self.get(with_query(paths::NODES, query)).await
+    }
+
+    /// A node.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn node(&self, key: &PublicKey) -> Result<NodeView, ClientError> {
+        self.get(paths::entry(paths::NODES, key)).await
+    }
+
+    /// A page of applications.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn apps(&self, query: &ListQuery) -> Result<Page<AppView>, ClientError> {
+        self.get(with_query(paths::APPS, query)).await
+    }
+
+    /// An application.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn app(&self, id: &AppId) -> Result<AppView, ClientError> {
+        self.get(paths::entry(paths::APPS, id)).await
+    }
+
+    /// A page of workflows.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn workflows(&self, query: &ListQuery) -> Result<Page<WorkflowView>, ClientError> {
+        self.get(with_query(paths::WORKFLOWS, query)).await
+    }
+
+    /// A workflow.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn workflow(&self, id: &WorkflowId) -> Result<WorkflowView, ClientError> {
+        self.get(paths::entry(paths::WORKFLOWS, id)).await
+    }
+
+    /// A page of devices.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn devices(&self, query: &ListQuery) -> Result<Page<DeviceView>, ClientError> {
+        self.get(with_query(paths::DEVICES, query)).await
+    }
+
+    /// A device.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn device(&self, key: &PublicKey) -> Result<DeviceView, ClientError> {
+        self.get(paths::entry(paths::DEVICES, key)).await
+    }
+
+    /// A page of requests.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn requests(
+        &self,
+        query: &RequestQuery,
+    ) -> Result<Page<RequestSummary>, ClientError> {
+        self.get(with_query(paths::REQUESTS, query)).await
+    }
+
+    /// A request.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn request(&self, id: &RequestId) -> Result<RequestView, ClientError> {
+        self.get(paths::request(id)).await
+    }
+
+    /// A page of blocks, newest first.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn blocks(&self, query: &ListQuery) -> Result<Page<BlockView>, ClientError> {
+        self.get(with_query(paths::BLOCKS, query)).await
+    }
+
+    /// A block.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn block(&self, height: u64) -> Result<BlockView, ClientError> {
+        self.get(paths::entry(paths::BLOCKS, height)).await
+    }
+
+    /// Whole blocks with their certificates, for whoever checks them.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn raw_blocks(&self, query: &RangeQuery) -> Result<RawBlocks, ClientError> {
+        self.get(with_query(paths::RAW_BLOCKS, query)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use trustmesh_types::records::Status;
+
+    #[test]
+    fn queries_are_written_into_the_path() {
+        assert_eq!(with_query("/p", &ListQuery::default()), "/p");
+        let query = ListQuery { limit: Some(7), after: Some("a b&c".to_owned()) };
+        assert_eq!(with_query("/p", &query), "/p?after=a%20b%26c&limit=7");
+        let query = RequestQuery { status: Some(Status::Active), ..RequestQuery::default() };
+        assert_eq!(with_query("/p", &query), "/p?status=active");
+    }
+}

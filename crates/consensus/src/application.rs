@@ -1,0 +1,86 @@
+//! The ledger as the engine's application: builds blocks, judges blocks, takes final ones.
+
+use crate::{
+    block::LedgerBlock,
+    keys::EngineKey,
+    ledger::{FinalBlock, Ledger},
+    pool::Pool,
+    proposer, runtime::Runtime,
+    verifier,
+};
+use commonware_actor::Feedback;
+use commonware_consensus::{
+    Application, Reporter,
+    marshal::{Update, ancestry::Ancestry},
+    simplex::{scheme::ed25519::Scheme, types::Context},
+};
+use commonware_cryptography::{Digested, sha256};
+use commonware_utils::channel::mpsc;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use trustmesh_types::PublicKey;
+
+/// What building and judging blocks needs; clones share it.
+#[derive(Clone)]
+pub(crate) struct LedgerApplication {
+    /// The states.
+    pub(crate) ledger: Ledger,
+    /// The mempool.
+    pub(crate) pool: Pool,
+    /// This node.
+    pub(crate) me: PublicKey,
+    /// A leader with nothing to propose holds its block this long.
+    pub(crate) idle_interval: Duration,
+    /// Secret randomness for batches of signatures.
+    pub(crate) entropy: [u8; 32],
+    /// Takes final blocks.
+    pub(crate) finalized: mpsc::UnboundedSender<FinalBlock>,
+    /// The newest view that became final.
+    pub(crate) view: Arc<AtomicU64>,
+}
+
+impl<E: Runtime> Application<E> for LedgerApplication {
+    type SigningScheme = Scheme;
+    type Context = Context<sha256::Digest, EngineKey>;
+    type Block = LedgerBlock;
+    type Input = ();
+
+    async fn propose(
+        &mut self,
+        (context, _): (E, Self::Context),
+        ancestry: impl Ancestry<LedgerBlock>,
+        (): (),
+    ) -> Option<Digested<LedgerBlock>> {
+        proposer::propose(&context, self, ancestry).await
+    }
+
+    async fn verify(
+        &mut self,
+        (context, consensus): (E, Self::Context),
+        ancestry: impl Ancestry<LedgerBlock>,
+    ) -> bool {
+        verifier::verify(&context, self, &consensus.leader, ancestry).await
+    }
+}
+
+impl Reporter for LedgerApplication {
+    type Activity = Update<LedgerBlock>;
+
+    fn report(&mut self, activity: Self::Activity) -> Feedback {
+        match activity {
+            Update::Block(block, acknowledgement) => {
+                // The engine hands out a bounded number before it waits for acknowledgements.
+                if self.finalized.send((block, acknowledgement)).is_err() {
+                    return Feedback::Closed;
+                }
+            }
+            Update::Tip(round, _, _) => self.view.store(round.view().get(), Ordering::Relaxed),
+        }
+        Feedback::Ok
+    }
+}

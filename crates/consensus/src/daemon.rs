@@ -1,0 +1,164 @@
+//! A ledger on real threads, disks and sockets, for the daemon.
+//!
+//! The engine's runtime lives on a thread of its own, so the caller may use any other: only
+//! channels cross. Peers are those of genesis, authenticated by their keys; validators are
+//! dialled, other nodes dial validators.
+
+use crate::{
+    engine::{self, CHANNELS, Network, Transport, channel_quota, max_message_size},
+    error::StartError,
+    handle::{Handle, Streams},
+    keys::{self, EngineKey, engine_public, engine_secret},
+    limits::SHUTDOWN_TIMEOUT,
+    options::NodeOptions,
+};
+use commonware_cryptography::{ChaCha20Poly1305, ed25519};
+use commonware_p2p::{
+    Address, AddressableManager as _, AddressableTrackedPeers,
+    authenticated::lookup,
+};
+use commonware_runtime::{Quota, Runner as _, Spawner as _, Supervisor as _, tokio as engine_tokio};
+use commonware_stream::{
+    cups::{self, Cups},
+    sake::{self, Sake},
+};
+use commonware_utils::{NZU32, NZUsize, channel::oneshot, ordered::Map};
+use std::{
+    net::{SocketAddr, TcpListener, ToSocketAddrs as _},
+    num::NonZeroUsize,
+    path::Path,
+    thread::JoinHandle,
+    time::Duration,
+};
+use trustmesh_types::{genesis::Genesis, records::NodeInfo};
+
+/// Peers beside those of genesis that mailboxes have room for.
+const SPARE_PEERS: usize = 4;
+
+/// The authenticated network.
+#[derive(Debug)]
+struct Authenticated;
+
+impl Transport for Authenticated {
+    type Peers = lookup::Oracle<EngineKey>;
+    type Blocker = lookup::Oracle<EngineKey>;
+    type Sender = lookup::Sender<EngineKey, engine_tokio::Context>;
+    type Receiver = lookup::Receiver<EngineKey>;
+}
+
+type Started = Result<(Handle, Streams), StartError>;
+
+/// Starts a node's ledger on a thread of its own; the thread ends after [`Handle::shutdown`],
+/// or when the ledger fails ([`Handle::stopped`] completes either way).
+///
+/// # Errors
+/// [`StartError`].
+pub async fn start_node(
+    options: NodeOptions,
+) -> Result<(Handle, Streams, JoinHandle<()>), StartError> {
+    let engine_error = |reason: String| StartError::Engine { reason };
+    prepare(&options.directory, options.listen)?;
+    let peers = peers(&options.ledger.genesis)?;
+    let (reply, started) = oneshot::channel();
+    let thread = std::thread::Builder::new()
+        .name("ledger".to_owned())
+        .spawn(move || run(options, peers, reply))
+        .map_err(|e| engine_error(e.to_string()))?;
+    let ended = |_| engine_error("its thread has ended".to_owned());
+    let (handle, streams) = started.await.map_err(ended)??;
+    Ok((handle, streams, thread))
+}
+
+/// Finds out early what the engine would only panic over.
+fn prepare(directory: &Path, listen: SocketAddr) -> Result<(), StartError> {
+    std::fs::create_dir_all(directory).map_err(|e| StartError::Storage {
+        what: "the directory itself",
+        directory: directory.display().to_string(),
+        reason: e.to_string(),
+    })?;
+    TcpListener::bind(listen).map(drop).map_err(|e| StartError::Listen {
+        address: listen.to_string(),
+        reason: e.to_string(),
+    })
+}
+
+fn address(node: &NodeInfo) -> Result<(EngineKey, Address), StartError> {
+    let resolved = node.p2p_address.to_socket_addrs().ok().and_then(|mut all| all.next());
+    let socket = resolved.ok_or_else(|| StartError::Address {
+        node: node.name.clone(),
+        address: node.p2p_address.clone(),
+    })?;
+    Ok((engine_public(&node.key)?, Address::from(socket)))
+}
+
+fn peers(genesis: &Genesis) -> Result<AddressableTrackedPeers<EngineKey>, StartError> {
+    let of = |validator: bool| -> Result<Map<EngineKey, Address>, StartError> {
+        let nodes = genesis.nodes.iter().filter(|n| n.roles.validator == validator);
+        let addresses = nodes.map(address).collect::<Result<Vec<_>, _>>()?;
+        Ok(Map::from_iter_dedup(addresses))
+    };
+    Ok(AddressableTrackedPeers::new(of(true)?, of(false)?))
+}
+
+type Handshake = Cups<Sake<ed25519::PrivateKey>, ChaCha20Poly1305>;
+
+fn p2p_config(options: &NodeOptions) -> lookup::Config<Handshake> {
+    let genesis = &options.ledger.genesis;
+    let sake = Sake {
+        signer: engine_secret(&options.ledger.key),
+        synchrony_bound: Duration::from_secs(5),
+        max_handshake_age: Duration::from_secs(10),
+        version: sake::Version::V1,
+    };
+    let peers_max = NonZeroUsize::MIN.saturating_add(genesis.nodes.len() + SPARE_PEERS - 1);
+    let mut config = lookup::Config::local(
+        Cups::<_, ChaCha20Poly1305>::new(sake, cups::Version::V1),
+        &keys::p2p_namespace(&genesis.network_id()),
+        options.listen,
+        peers_max,
+        max_message_size(genesis.validators().len()),
+        NZUsize!(512),
+    );
+    config.tracked_peer_sets = NZUsize!(1);
+    // Nodes may stand behind one address, and come back all at once.
+    config.allowed_handshake_rate_per_ip = Quota::per_second(NZU32!(256));
+    config.allowed_handshake_rate_per_subnet = Quota::per_second(NZU32!(256));
+    config.bypass_ip_check = true;
+    config
+}
+
+fn run(
+    options: NodeOptions,
+    peers: AddressableTrackedPeers<EngineKey>,
+    reply: oneshot::Sender<Started>,
+) {
+    let config = engine_tokio::Config::new()
+        .with_storage_directory(&options.directory)
+        .with_worker_threads(options.threads.max(1))
+        .with_tcp_nodelay(Some(true));
+    engine_tokio::Runner::new(config).start(|context| async move {
+        let directory = options.directory.display().to_string();
+        let (mut network, mut oracle) =
+            lookup::Network::new(context.child("network"), p2p_config(&options));
+        oracle.track(0, peers);
+        let channels: [_; CHANNELS] = std::array::from_fn(|channel| {
+            network.register(channel as u64, channel_quota(channel))
+        });
+        network.start();
+        let ends = Network::<Authenticated> { peers: oracle.clone(), blocker: oracle, channels };
+        match engine::start(context.child("ledger"), options.ledger, ends, directory).await {
+            Ok((handle, streams, task)) => {
+                // Whoever started it may be gone: then nobody needs the ledger.
+                if reply.send(Ok((handle, streams))).is_ok() {
+                    // An error means that the task was aborted, which is an end as well.
+                    let _ = task.await;
+                }
+            }
+            Err(error) => {
+                let _ = reply.send(Err(error));
+            }
+        }
+        // Tasks that do not end in time end with the runtime.
+        let _ = context.stop(0, Some(SHUTDOWN_TIMEOUT)).await;
+    });
+}

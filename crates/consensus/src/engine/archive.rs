@@ -1,0 +1,160 @@
+//! The ordered archive of final blocks and their certificates (marshal), and how blocks
+//! spread and are fetched.
+//!
+//! Sizes: a section holds the items of about two hours at the idle pace; buffers are what an
+//! idle node rewrites at each block, so they are small.
+
+use super::transport::Transport;
+use crate::{
+    application::LedgerApplication, block::LedgerBlock, keys::EngineKey, ledger::Chain,
+    runtime::Runtime,
+};
+use commonware_broadcast::buffered;
+use commonware_consensus::{
+    marshal::{
+        self, Start,
+        core::Actor,
+        resolver::p2p as backfill,
+        standard::Standard,
+    },
+    simplex::scheme::ed25519::Scheme,
+    types::{Epoch, FixedEpocher, Height, ViewDelta},
+};
+use commonware_cryptography::{
+    Digested, Digestible as _,
+    certificate::{ConstantProvider, Verifier as _},
+};
+use commonware_parallel::Sequential;
+use commonware_runtime::{Handle, buffer::paged::CacheRef};
+use commonware_storage::{archive::prunable, translator::EightCap};
+use commonware_utils::{NZU16, NZU64, NZUsize, NonZeroDuration};
+use std::{num::NonZeroUsize, time::Duration};
+
+/// Capacity of the engine's mailboxes.
+pub(super) const MAILBOX: NonZeroUsize = NZUsize!(1024);
+const REPLAY_BUFFER: NonZeroUsize = NZUsize!(256 * 1024);
+const WRITE_BUFFER: NonZeroUsize = NZUsize!(16 * 1024);
+/// Blocks that are delivered before the first of them is acknowledged.
+const PENDING_ACKNOWLEDGEMENTS: NonZeroUsize = NZUsize!(16);
+
+/// A page cache that the whole engine shares.
+pub(super) fn page_cache() -> CacheRef {
+    CacheRef::new(NZU16!(4084), NZUsize!(512))
+}
+
+/// All blocks are of one epoch: the validators of genesis.
+pub(super) fn epocher() -> FixedEpocher {
+    FixedEpocher::new(NZU64!(1 << 40))
+}
+
+fn archive<C>(partition: &str, name: &str, cache: &CacheRef, codec: C) -> prunable::Config<EightCap, C> {
+    prunable::Config {
+        translator: EightCap,
+        metadata_partition: format!("{partition}-{name}-metadata"),
+        key_partition: format!("{partition}-{name}-keys"),
+        key_page_cache: cache.clone(),
+        value_partition: format!("{partition}-{name}-values"),
+        compression: None,
+        codec_config: codec,
+        items_per_section: NZU64!(4096),
+        key_write_buffer: WRITE_BUFFER,
+        value_write_buffer: WRITE_BUFFER,
+        replay_buffer: REPLAY_BUFFER,
+    }
+}
+
+/// The archive, running.
+pub(super) struct Archive {
+    pub(super) chain: Chain,
+    pub(super) task: Handle<()>,
+    /// Height up to which blocks were delivered and acknowledged before.
+    pub(super) processed: u64,
+}
+
+/// What the archive is started with.
+pub(super) struct Setup {
+    pub(super) partition: String,
+    pub(super) me: EngineKey,
+    pub(super) scheme: Scheme,
+    pub(super) genesis: LedgerBlock,
+    pub(super) cache: CacheRef,
+}
+
+/// Opens the archive and starts its task. Blocks come to `application` from now on.
+pub(super) async fn start<E: Runtime, T: Transport>(
+    context: &E,
+    setup: Setup,
+    (peers, blocker): (T::Peers, T::Blocker),
+    [blocks, fetches]: [(T::Sender, T::Receiver); 2],
+    application: LedgerApplication,
+) -> Result<Archive, String> {
+    let Setup { partition, me, scheme, genesis, cache } = setup;
+    let (spreader, buffer) = buffered::Engine::new(
+        context.child("buffer"),
+        buffered::Config {
+            public_key: me.clone(),
+            mailbox_size: MAILBOX,
+            deque_size: 16,
+            priority: true,
+            codec_config: (),
+            peer_provider: peers.clone(),
+            strategy: Sequential,
+        },
+    );
+    spreader.start(blocks);
+    let resolver = backfill::init(
+        context.child("backfill"),
+        backfill::Config {
+            public_key: me,
+            peer_provider: peers,
+            blocker,
+            mailbox_size: MAILBOX,
+            fetch_timeout: one_second(),
+            fetch_retry_delay: Duration::from_millis(100),
+            priority_requests: false,
+            priority_responses: false,
+        },
+        fetches,
+    );
+    let codec = Scheme::certificate_codec_config_unbounded();
+    let config = archive(&partition, "finalizations", &cache, codec);
+    let finalizations = prunable::Archive::init(context.child("finalizations"), config)
+        .await
+        .map_err(|e| e.to_string())?;
+    let config = archive(&partition, "blocks", &cache, ());
+    let blocks = prunable::Archive::init(context.child("blocks"), config)
+        .await
+        .map_err(|e| e.to_string())?;
+    let digest = genesis.digest();
+    let (actor, chain, _) = Actor::<_, Standard<LedgerBlock>, _, _, _, _, _>::init(
+        context.child("marshal"),
+        finalizations,
+        blocks,
+        marshal::Config {
+            provider: ConstantProvider::<_, Epoch>::new(scheme),
+            epocher: epocher(),
+            start: Start::Genesis(Digested::precomputed(genesis, digest)),
+            partition_prefix: format!("{partition}-marshal"),
+            mailbox_size: MAILBOX,
+            view_retention: ViewDelta::new(256),
+            prunable_items_per_section: NZU64!(1024),
+            page_cache: cache,
+            replay_buffer: REPLAY_BUFFER,
+            key_write_buffer: WRITE_BUFFER,
+            value_write_buffer: WRITE_BUFFER,
+            block_codec_config: (),
+            max_repair: NZUsize!(32),
+            max_pending_acks: PENDING_ACKNOWLEDGEMENTS,
+            strategy: Sequential,
+        },
+    )
+    .await;
+    let task = actor.start(application, buffer, resolver);
+    let processed = chain.get_processed().await.map_or(0, |p| Height::get(p.height()));
+    Ok(Archive { chain, task, processed })
+}
+
+pub(super) fn one_second() -> NonZeroDuration {
+    #[expect(clippy::expect_used, reason = "a constant that is not zero")]
+    NonZeroDuration::new(Duration::from_secs(1)).expect("one second is not zero")
+}

@@ -1,0 +1,15 @@
+//! The engine put together: p2p channels, block dissemination, the ordered archive
+//! (marshal), agreement (simplex), and this crate's tasks around them (ADR 0001).
+//!
+//! Everything here is generic over the runtime and the transport; [`crate::daemon`] and
+//! [`crate::simulated`] make it concrete, once, so that nobody above compiles it again.
+
+mod agreement;
+mod archive;
+mod assembly;
+mod network_marker;
+mod supervisor;
+mod transport;
+
+pub(crate) use supervisor::start;
+pub use transport::{CHANNELS, Network, Transport, channel_quota, max_message_size};

@@ -1,0 +1,130 @@
+//! What can go wrong, for callers of this crate.
+
+use crate::{keys::BadKey, pool::PoolError};
+use trustmesh_state::Invalid;
+use trustmesh_types::{NetworkId, TxId, genesis::GenesisError};
+
+/// A transaction was not taken.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum SubmitError {
+    /// It is larger than transactions may be.
+    #[error("the transaction has {got_bytes} bytes, at most {max_bytes} are allowed")]
+    TooLarge {
+        /// Its length.
+        got_bytes: usize,
+        /// The limit.
+        max_bytes: usize,
+    },
+    /// No block may hold it.
+    #[error("transaction {id} can't be included: {reason}")]
+    Inadmissible {
+        /// The transaction.
+        id: TxId,
+        /// Why.
+        reason: Invalid,
+    },
+    /// Its signature is bad.
+    #[error("transaction {id} has a signature that is not its signer's")]
+    Signature {
+        /// The transaction.
+        id: TxId,
+    },
+    /// It came twice at once.
+    #[error("transaction {id} was submitted twice at once")]
+    Repeated {
+        /// The transaction.
+        id: TxId,
+    },
+    /// The mempool has no place for it.
+    #[error(transparent)]
+    Pool(PoolError),
+    /// More come in than the node can check.
+    #[error("the node is busy checking other transactions: try again in a moment")]
+    Busy,
+    /// The node is stopping.
+    #[error("the node is stopping: submit to another one")]
+    Stopping,
+}
+
+/// A message was not sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// It is larger than messages may be.
+    #[error("the message has {got_bytes} bytes, at most {max_bytes} are allowed")]
+    TooLarge {
+        /// Its length.
+        got_bytes: usize,
+        /// The limit.
+        max_bytes: usize,
+    },
+    /// More is to be sent than the network takes.
+    #[error("the node has too many messages waiting to be sent")]
+    Busy,
+}
+
+/// A ledger could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The genesis is not one to start from.
+    #[error(transparent)]
+    Genesis(#[from] GenesisError),
+    /// A key of the genesis is none.
+    #[error(transparent)]
+    Key(#[from] BadKey),
+    /// The data directory is of another network.
+    #[error(
+        "the data directory {directory} belongs to network {found}, not to {expected}: give another directory or the right genesis"
+    )]
+    WrongNetwork {
+        /// Where.
+        directory: String,
+        /// The network that it is of.
+        found: NetworkId,
+        /// The network to start.
+        expected: NetworkId,
+    },
+    /// The data directory can't be read or written.
+    #[error("{what} in the data directory {directory} can't be used: {reason}")]
+    Storage {
+        /// What was read or written.
+        what: &'static str,
+        /// Where.
+        directory: String,
+        /// What the runtime says.
+        reason: String,
+    },
+    /// The stored chain does not give the states that its headers name.
+    #[error(
+        "the chain in the data directory {directory} is damaged at height {height}: {reason}; move the directory away and the node fetches the chain again"
+    )]
+    Damaged {
+        /// Where.
+        directory: String,
+        /// The first height that can't be used.
+        height: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The address to listen on can't be used.
+    #[error("can't listen on {address} for other nodes: {reason}")]
+    Listen {
+        /// The address.
+        address: String,
+        /// What the system says.
+        reason: String,
+    },
+    /// An address of the genesis is none.
+    #[error("the p2p address {address:?} of node {node} is not host:port")]
+    Address {
+        /// The node's name.
+        node: String,
+        /// The address.
+        address: String,
+    },
+    /// The engine ended while starting.
+    #[error("the consensus engine ended while starting: {reason}")]
+    Engine {
+        /// What is known of it.
+        reason: String,
+    },
+}

@@ -1,0 +1,206 @@
+//! What a node or a simulation holds of its ledger: no generics, cheap to clone.
+
+use crate::{
+    error::{SendError, SubmitError},
+    ledger::{Chain, Ledger},
+    certificate,
+    pool::{Arrival, Incoming, Pool},
+    wire::Outgoing,
+};
+use commonware_consensus::{marshal::Identifier, types::Height};
+use commonware_cryptography::sha256;
+use commonware_utils::channel::{
+    mpsc::{self, error::TrySendError},
+    oneshot, watch,
+};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+use trustmesh_state::{Finalized, State};
+use trustmesh_types::{
+    Block, PublicKey, SignedTransaction, TxId, codec,
+    limits::MESSAGE_BYTES_MAX,
+    message::{Envelope, MESSAGE_VERSION, Message, Recipient},
+};
+
+/// Where a ledger stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// Height of the newest final block whose state this node has.
+    pub height: u64,
+    /// Its timestamp, Unix milliseconds.
+    pub timestamp_ms: u64,
+    /// The newest view that this node knows to be final.
+    pub view: u64,
+    /// Transactions that wait for a block.
+    pub pending: usize,
+    /// Whether this node votes.
+    pub validator: bool,
+}
+
+/// What comes from the ledger; read both all the time.
+pub struct Streams {
+    /// The state that the first finalized block stands on.
+    pub state: State,
+    /// Final blocks in order, each height once, from the one after `state`. A consumer that
+    /// does not take them holds up this node's ledger.
+    pub finalized: mpsc::Receiver<Arc<Finalized>>,
+    /// Messages of other nodes with their senders, authenticated.
+    pub messages: mpsc::Receiver<(PublicKey, Message)>,
+}
+
+impl std::fmt::Debug for Streams {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Streams(from height {})", self.state.height())
+    }
+}
+
+pub(crate) struct Parts {
+    pub(crate) me: PublicKey,
+    pub(crate) validators: Vec<PublicKey>,
+    pub(crate) ledger: Ledger,
+    pub(crate) pool: Pool,
+    pub(crate) intake: mpsc::Sender<Arrival>,
+    pub(crate) outbox: mpsc::Sender<Outgoing>,
+    pub(crate) chain: Chain,
+    pub(crate) view: Arc<AtomicU64>,
+    pub(crate) height: watch::Receiver<u64>,
+    pub(crate) metrics: Box<dyn Fn() -> String + Send + Sync>,
+    pub(crate) stop: watch::Sender<bool>,
+    pub(crate) stopped: watch::Receiver<bool>,
+}
+
+/// A running ledger; clones are the same one.
+#[derive(Clone)]
+pub struct Handle(Arc<Parts>);
+
+impl std::fmt::Debug for Handle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Handle({} of {})", self.0.me.short(), self.status().height)
+    }
+}
+
+impl Handle {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// Takes a transaction: checks it, keeps it for a block and sends it to the other nodes,
+    /// again and again until it is final or expired (this node forgets it when it restarts).
+    ///
+    /// # Errors
+    /// [`SubmitError`] says why it was not taken.
+    pub async fn submit(&self, transaction: SignedTransaction) -> Result<TxId, SubmitError> {
+        let outcomes = self.submit_many(vec![transaction]).await;
+        outcomes.into_iter().next().unwrap_or(Err(SubmitError::Stopping))
+    }
+
+    /// Takes transactions like [`Handle::submit`], their signatures checked together; gives
+    /// one outcome for each, in order.
+    pub async fn submit_many(
+        &self,
+        transactions: Vec<SignedTransaction>,
+    ) -> Vec<Result<TxId, SubmitError>> {
+        let count = transactions.len();
+        let transactions = transactions
+            .into_iter()
+            .map(|transaction| {
+                let bytes = codec::encode(&transaction).len();
+                Incoming { id: transaction.id(), bytes, transaction }
+            })
+            .collect();
+        let (reply, outcomes) = oneshot::channel();
+        let refused = match self.0.intake.try_send(Arrival { transactions, reply: Some(reply) }) {
+            Ok(()) => SubmitError::Stopping,
+            Err(TrySendError::Full(_)) => SubmitError::Busy,
+            Err(TrySendError::Closed(_)) => SubmitError::Stopping,
+        };
+        outcomes.await.unwrap_or_else(|_| vec![Err(refused); count])
+    }
+
+    /// The newest final state.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.0.ledger.state()
+    }
+
+    /// Where the ledger stands.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let state = self.state();
+        Status {
+            height: state.height(),
+            timestamp_ms: state.timestamp_ms(),
+            view: self.0.view.load(Ordering::Relaxed),
+            pending: self.0.pool.len(),
+            validator: self.0.validators.contains(&self.0.me),
+        }
+    }
+
+    /// The final height, to be watched for changes.
+    #[must_use]
+    pub fn height(&self) -> watch::Receiver<u64> {
+        self.0.height.clone()
+    }
+
+    /// The final block at `height`, if this node has it.
+    pub async fn block(&self, height: u64) -> Option<Arc<Block>> {
+        let identifier: Identifier<sha256::Digest> = Identifier::Height(Height::new(height));
+        let block = self.0.chain.get_block(identifier).await?;
+        Some(Arc::clone(block.inner().block()))
+    }
+
+    /// The certificate that makes the block at `height` final, for
+    /// [`crate::verify_certificate`]. A block that became final through a later one has none
+    /// of its own: its proof is the chain of parents from the next height that has one.
+    pub async fn finalization(&self, height: u64) -> Option<Vec<u8>> {
+        let finalization = self.0.chain.get_finalization(Height::new(height)).await?;
+        Some(certificate::encode(&finalization))
+    }
+
+    /// Sends a message to other nodes. Nobody says whether it arrives.
+    ///
+    /// # Errors
+    /// [`SendError`] when it is too large or too many wait.
+    pub fn send(&self, to: Recipient, message: Message) -> Result<(), SendError> {
+        let envelope = codec::encode(&Envelope { version: MESSAGE_VERSION, message });
+        if envelope.len() >= MESSAGE_BYTES_MAX {
+            let got_bytes = envelope.len();
+            return Err(SendError::TooLarge { got_bytes, max_bytes: MESSAGE_BYTES_MAX - 1 });
+        }
+        let mut to = match to {
+            Recipient::Node(key) => vec![key],
+            Recipient::Validators => self.0.validators.clone(),
+        };
+        to.retain(|key| *key != self.0.me);
+        self.0.outbox.try_send(Outgoing { to, envelope }).map_err(|_| SendError::Busy)
+    }
+
+    /// This node's key.
+    #[must_use]
+    pub fn me(&self) -> PublicKey {
+        self.0.me
+    }
+
+    /// The engine's and the runtime's metrics in the OpenMetrics text format.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        (self.0.metrics)()
+    }
+
+    /// Ends the ledger: no more votes, a snapshot, storage closed. Returns when it has ended,
+    /// at the latest after [`crate::limits::SHUTDOWN_TIMEOUT`] by the engine's own clock.
+    pub async fn shutdown(&self) {
+        self.0.stop.send_replace(true);
+        self.stopped().await;
+    }
+
+    /// Completes when the ledger has ended, asked to or not.
+    pub async fn stopped(&self) {
+        let mut stopped = self.0.stopped.clone();
+        // An error means that the ledger's task is gone, which is an end as well.
+        let _ = stopped.wait_for(|stopped| *stopped).await;
+    }
+}
+

@@ -1,0 +1,134 @@
+//! Final blocks, in order, into the state and out to the consumer.
+//!
+//! Invariants: each height is folded in and delivered once, in order; a block is
+//! acknowledged to the engine only after the consumer's queue took it, so a slow consumer
+//! slows the chain's delivery instead of losing blocks; a final block that does not execute
+//! stops this node (continuing would fork its state).
+
+use super::{Chain, Executed, Ledger, Snapshots, execute, recovery};
+use crate::{
+    block::LedgerBlock,
+    limits::SNAPSHOT_INTERVAL_BLOCKS,
+    pool::Pool,
+    runtime::{self, Runtime},
+};
+use commonware_cryptography::{Digested, Digestible as _, sha256};
+use commonware_utils::{
+    Acknowledgement as _,
+    acknowledgement::Exact,
+    channel::{mpsc, watch},
+};
+use std::sync::Arc;
+use trustmesh_state::{Finalized, State};
+
+/// A final block and how to acknowledge it.
+pub(crate) type Incoming = (Digested<LedgerBlock>, Exact);
+
+/// Told of each block that becomes final here.
+pub(crate) type Observer = watch::Sender<u64>;
+
+/// The task's parts.
+pub(crate) struct Delivery {
+    /// The states.
+    pub(crate) ledger: Ledger,
+    /// The mempool, which drops what became final.
+    pub(crate) pool: Pool,
+    /// Where snapshots go.
+    pub(crate) snapshots: Snapshots,
+    /// The archive.
+    pub(crate) chain: Chain,
+    /// The consumer.
+    pub(crate) finalized: mpsc::Sender<Arc<Finalized>>,
+    /// Told the final height.
+    pub(crate) observer: Observer,
+}
+
+impl Delivery {
+    /// Delivers what the archive holds above the start state up to `archived`, then what the
+    /// engine makes final, until the engine or this node's state ends.
+    pub(crate) async fn run<E: Runtime>(
+        mut self,
+        context: E,
+        mut tip: sha256::Digest,
+        archived: u64,
+        mut blocks: mpsc::UnboundedReceiver<Incoming>,
+    ) {
+        while self.ledger.height() < archived {
+            let state = self.ledger.state();
+            match recovery::next(&context, &self.chain, tip, state).await {
+                Ok((block, executed)) => {
+                    tip = block.digest();
+                    if !self.apply(&context, &block, &executed).await {
+                        return;
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the stored chain can't be replayed: this node stops");
+                    return;
+                }
+            }
+        }
+        while let Some((block, acknowledgement)) = blocks.recv().await {
+            let block = block.inner().clone();
+            if block.number() > self.ledger.height() && !self.take(&context, block).await {
+                // Dropping the acknowledgement stops the engine's delivery as well.
+                return;
+            }
+            acknowledgement.acknowledge();
+        }
+    }
+
+    async fn take<E: Runtime>(&mut self, context: &E, block: LedgerBlock) -> bool {
+        if let Some(executed) = self.ledger.executed(&block.digest(), block.number()) {
+            return self.apply(context, &block, &executed).await;
+        }
+        match execute(context, self.ledger.state(), block.clone()).await {
+            Ok(executed) => self.apply(context, &block, &executed).await,
+            Err(error) => {
+                let height = block.number();
+                tracing::error!(height, %error, "a final block does not execute: this node stops");
+                false
+            }
+        }
+    }
+
+    async fn apply<E: Runtime>(
+        &mut self,
+        context: &E,
+        block: &LedgerBlock,
+        executed: &Executed,
+    ) -> bool {
+        let finalized = match self.ledger.fold(block, executed) {
+            Ok(finalized) => Arc::new(finalized),
+            Err(error) => {
+                tracing::error!(%error, "the chain forks here: this node stops");
+                return false;
+            }
+        };
+        let height = block.number();
+        self.pool.finalized(block.ids(), height);
+        self.observer.send_replace(height);
+        let state = finalized.state.clone();
+        // A consumer that is gone no longer wants blocks; the chain goes on without it.
+        let _ = self.finalized.send(finalized).await;
+        if height.is_multiple_of(SNAPSHOT_INTERVAL_BLOCKS) {
+            snapshot(context, &self.snapshots, block.digest(), state).await;
+        }
+        true
+    }
+}
+
+/// Writes a snapshot; a failure is logged, for the chain itself is safe in the archive.
+pub(crate) async fn snapshot<E: Runtime>(
+    context: &E,
+    snapshots: &Snapshots,
+    tip: sha256::Digest,
+    state: State,
+) {
+    let height = state.height();
+    let work = move || state.snapshot();
+    let Some(bytes) = runtime::off_thread(context, "snapshot", work).await else { return };
+    if let Err(error) = snapshots.write(context, tip, height, bytes).await {
+        tracing::warn!(height, %error, "a snapshot can't be written; a restart will replay more");
+    }
+}

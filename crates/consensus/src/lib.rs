@@ -1,0 +1,48 @@
+//! The ledger's agreement: an adapter over a BFT engine of the PBFT family (simplex and
+//! marshal; PROTOCOL §2 and §10, ADR 0001).
+//!
+//! - [`start_node`] and [`start_sim`] start a ledger, on real or simulated ground;
+//! - a [`Handle`] takes transactions and messages and answers questions;
+//! - [`Streams`] bring final blocks, each once and in order, and messages;
+//! - [`verify_certificate`] checks finality offline.
+//!
+//! Inside: `pool` (the mempool), `ledger` (states of the chain), `proposer` and `verifier`
+//! (building and judging blocks), `engine` (assembly), `wire` (gossip and messages).
+//!
+//! Invariants: a block is executed before it is voted for; what is delivered is final and
+//! durable; no type of the runtime shows in [`Handle`] or [`Streams`]; every queue is bounded
+//! ([`limits`]).
+
+mod application;
+mod block;
+#[cfg(test)]
+mod block_tests;
+mod certificate;
+mod daemon;
+mod engine;
+mod error;
+mod handle;
+mod keys;
+mod ledger;
+pub mod limits;
+mod options;
+mod pool;
+mod proposer;
+mod runtime;
+mod signatures;
+mod simulated;
+#[cfg(test)]
+mod testing;
+mod verifier;
+mod wire;
+
+pub use block::LedgerBlock;
+pub use certificate::{CertificateError, verify_certificate};
+pub use daemon::start_node;
+pub use engine::{CHANNELS, Network, Transport, channel_quota, max_message_size};
+pub use error::{SendError, StartError, SubmitError};
+pub use handle::{Handle, Status, Streams};
+pub use keys::{BadKey, EngineKey, engine_public, engine_secret, ledger_public};
+pub use options::{NodeOptions, Options};
+pub use pool::PoolError;
+pub use simulated::{Oracle, Simulated, simulated_network, start_sim};

@@ -1,0 +1,48 @@
+//! Every bound of this crate, in one place. Units are in the names.
+//!
+//! What crosses nodes is bounded by [`trustmesh_types::limits`] instead.
+
+use std::time::Duration;
+
+/// Most transactions that wait in the mempool.
+pub const POOL_TRANSACTIONS_MAX: usize = 32_768;
+/// Most bytes of transactions that wait in the mempool.
+pub const POOL_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Most transactions of one signer that wait in the mempool.
+pub const POOL_SIGNER_TRANSACTIONS_MAX: usize = 4_096;
+/// Ids of transactions whose signature was checked outside the mempool, per generation of two.
+pub const VERIFIED_IDS_MAX: usize = 8_192;
+/// Groups of transactions that wait for their signatures to be checked.
+pub const INTAKE_GROUPS_MAX: usize = 1_024;
+/// Signatures checked as one batch.
+pub const BATCH_SIGNATURES_MAX: usize = 1_024;
+/// Batches up to this size are checked on the spot instead of on the blocking pool.
+pub const INLINE_SIGNATURES_MAX: usize = 4;
+/// Blocks of up to this many transactions are executed on the spot.
+pub const INLINE_TRANSACTIONS_MAX: usize = 16;
+/// Most executed blocks between the newest final one and the one that is voted on.
+pub const OVERLAY_DEPTH_MAX: u64 = 64;
+/// Most executed blocks above the newest final one, forks included.
+pub const OVERLAYS_MAX: usize = 256;
+/// Blocks between two snapshots of the state.
+pub const SNAPSHOT_INTERVAL_BLOCKS: u64 = 256;
+/// Snapshots that are kept.
+pub const SNAPSHOTS_KEPT: usize = 2;
+/// Finalized blocks that wait for the consumer.
+pub const FINALIZED_QUEUE_MAX: usize = 64;
+/// Messages of other nodes that wait for the consumer.
+pub const MESSAGES_QUEUE_MAX: usize = 1_024;
+/// Messages that wait to be sent.
+pub const OUTBOX_QUEUE_MAX: usize = 4_096;
+/// Largest group of gossiped transactions.
+pub const GOSSIP_BYTES_MAX: usize = 256 * 1024;
+/// Least time between two sends to one peer on a channel; what comes between goes together.
+/// It keeps a busy sender under the channel's quota.
+pub const SEND_GAP: Duration = Duration::from_millis(3);
+/// Own transactions that are not final are gossiped again after this time.
+pub const REGOSSIP_INTERVAL: Duration = Duration::from_secs(1);
+/// A block whose timestamp is further ahead of the own clock than this, beyond the bound
+/// of the protocol, is refused; one within it is waited for.
+pub const CLOCK_WAIT_MS_MAX: u64 = 3_000;
+/// How long a shutdown may take before the runtime is left to end by itself.
+pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);

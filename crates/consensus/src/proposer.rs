@@ -1,0 +1,102 @@
+//! Building blocks, on demand: a leader holds its proposal while there is nothing to do
+//! (PROTOCOL §2; DESIGN, decision 4).
+//!
+//! It proposes at once when a transaction waits or a deadline of the state is due, else when
+//! one becomes due, else after the idle interval, which keeps the chain's clock going.
+
+use crate::{
+    application::LedgerApplication,
+    block::LedgerBlock,
+    ledger::{self, Executed},
+    limits::INLINE_TRANSACTIONS_MAX,
+    runtime::{self, Runtime},
+};
+use commonware_consensus::marshal::ancestry::Ancestry;
+use commonware_cryptography::{Digested, Digestible as _};
+use commonware_macros::select;
+use futures::StreamExt as _;
+use trustmesh_state::{InvalidBlock, Proposal, State};
+use trustmesh_types::{
+    Block, Digest, Header, PublicKey, SignedTransaction, TxId,
+    block::{BLOCK_VERSION, transactions_root},
+    receipt::receipts_root,
+};
+
+/// Holds, builds and executes a block on the parent that `ancestry` starts with. `None` when
+/// that parent can't become final any more.
+pub(crate) async fn propose<E: Runtime>(
+    context: &E,
+    application: &LedgerApplication,
+    mut ancestry: impl Ancestry<LedgerBlock>,
+) -> Option<Digested<LedgerBlock>> {
+    let parent = ancestry.next().await?;
+    let digest = Digest(parent.digest().0);
+    let state = ledger::state_after(context, &application.ledger, parent, ancestry).await?;
+    let chosen = hold(context, application, &state).await;
+
+    let timestamp_ms = runtime::now_ms(context).max(state.timestamp_ms() + 1);
+    let (small, me) = (chosen.len() <= INLINE_TRANSACTIONS_MAX, application.me);
+    let work = move || build(&state, digest, me, timestamp_ms, chosen);
+    let built =
+        if small { work() } else { runtime::off_thread(context, "build", work).await? };
+    match built {
+        Ok((block, executed)) => {
+            application.ledger.keep(&block, executed);
+            let digest = block.digest();
+            Some(Digested::precomputed(block, digest))
+        }
+        Err(error) => {
+            tracing::error!(%error, "an own proposal is invalid and is not sent");
+            None
+        }
+    }
+}
+
+/// Waits for something to propose on `parent`; gives the transactions, none when it is time
+/// for an empty block.
+async fn hold<E: Runtime>(
+    context: &E,
+    application: &LedgerApplication,
+    parent: &State,
+) -> Vec<(TxId, SignedTransaction)> {
+    let idle_until = context.current() + application.idle_interval;
+    let due = parent.next_deadline_ms().map_or(idle_until, runtime::at_ms);
+    let until = due.min(idle_until);
+    loop {
+        let arrival = application.pool.arrival();
+        let chosen = application.pool.select(parent);
+        if !chosen.is_empty() || context.current() >= until {
+            return chosen;
+        }
+        select! {
+            _ = arrival => {},
+            _ = context.sleep_until(until) => {},
+        }
+    }
+}
+
+/// Builds a block and what executing it gives.
+pub(crate) fn build(
+    parent: &State,
+    parent_digest: Digest,
+    proposer: PublicKey,
+    timestamp_ms: u64,
+    chosen: Vec<(TxId, SignedTransaction)>,
+) -> Result<(LedgerBlock, Executed), InvalidBlock> {
+    let (ids, transactions): (Vec<TxId>, Vec<SignedTransaction>) = chosen.into_iter().unzip();
+    let proposal = Proposal { proposer, timestamp_ms, transactions: &transactions, ids: &ids };
+    let done = parent.execute(&proposal)?;
+    let executed = Executed { state: done.state, receipts: done.receipts, events: done.events };
+    let header = Header {
+        version: BLOCK_VERSION,
+        height: parent.height() + 1,
+        parent: parent_digest,
+        timestamp_ms,
+        proposer,
+        transactions_root: transactions_root(&transactions),
+        receipts_root: receipts_root(&executed.receipts),
+        state_root: executed.state.root(),
+    };
+    Ok((LedgerBlock::new(Block { header, transactions }), executed))
+}
+

@@ -1,0 +1,1 @@
+//! Keeps blobs and documents in one durable file.

@@ -1,0 +1,1 @@
+//! The node daemon: configuration, driver, HTTP API, local meshes.

@@ -1,0 +1,1 @@
+//! The simulator: whole meshes in virtual time, from one seed.

@@ -1,0 +1,1 @@
+//! The ledger's contracts: a pure function of state and block.

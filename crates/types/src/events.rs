@@ -1,0 +1,170 @@
+//! Events: what happened in a block, for agents, history and watchers.
+//!
+//! An event says *that* something changed; the state after the block says what it is now.
+
+use crate::{
+    crypto::PublicKey,
+    ids::{AppId, RequestId, TaskId, WorkflowId},
+    records::AppState,
+    reject::Rejection,
+};
+use borsh::{BorshDeserialize, BorshSerialize};
+use serde::{Deserialize, Serialize};
+
+/// One event of a block.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A node was admitted.
+    NodeAdmitted {
+        /// The node.
+        node: PublicKey,
+    },
+    /// A device was registered.
+    DeviceRegistered {
+        /// The device.
+        device: PublicKey,
+    },
+    /// A device's membership ended.
+    DeviceRevoked {
+        /// The device.
+        device: PublicKey,
+    },
+    /// An application came onto the ledger.
+    AppDeployed {
+        /// The application.
+        app: AppId,
+    },
+    /// An application's wanted state changed.
+    AppStateChanged {
+        /// The application.
+        app: AppId,
+        /// The state wanted now.
+        wanted: AppState,
+    },
+    /// A workflow was created.
+    WorkflowCreated {
+        /// The workflow.
+        workflow: WorkflowId,
+    },
+    /// A workflow takes no new requests.
+    WorkflowRetired {
+        /// The workflow.
+        workflow: WorkflowId,
+    },
+    /// A node reported its resources.
+    ResourcesReported {
+        /// The node.
+        node: PublicKey,
+    },
+    /// A node's snapshot outlived its time to live.
+    ResourcesExpired {
+        /// The node.
+        node: PublicKey,
+    },
+    /// A request is on the ledger.
+    RequestAccepted {
+        /// The request.
+        request: RequestId,
+    },
+    /// A node shall plan a request.
+    Designated {
+        /// The request.
+        request: RequestId,
+        /// Number of the designation.
+        designation: u32,
+        /// The node.
+        node: PublicKey,
+    },
+    /// A designation ended without a plan.
+    DesignationEnded {
+        /// The request.
+        request: RequestId,
+        /// Number of the designation.
+        designation: u32,
+        /// The node.
+        node: PublicKey,
+        /// Why, for people.
+        reason: String,
+    },
+    /// No node can be designated for a request.
+    RequestWaiting {
+        /// The request.
+        request: RequestId,
+        /// Why, for people.
+        reason: String,
+    },
+    /// A plan is Active.
+    PlanConfirmed {
+        /// The request.
+        request: RequestId,
+        /// Number of the designation.
+        designation: u32,
+    },
+    /// A task is recorded done.
+    TaskDone {
+        /// The request.
+        request: RequestId,
+        /// The task.
+        task: TaskId,
+    },
+    /// A plan gave out; the request is Requested again.
+    PlanAbandoned {
+        /// The request.
+        request: RequestId,
+        /// Number of the designation whose plan it was.
+        designation: u32,
+        /// Why, for people.
+        reason: String,
+    },
+    /// A request ended with a result.
+    RequestFinalized {
+        /// The request.
+        request: RequestId,
+    },
+    /// A request ended without a result.
+    RequestFailed {
+        /// The request.
+        request: RequestId,
+        /// Why, for people.
+        reason: String,
+    },
+    /// A request was cancelled.
+    RequestCancelled {
+        /// The request.
+        request: RequestId,
+    },
+    /// An ended request's record left the state; its receipts stay provable.
+    RequestRetired {
+        /// The request.
+        request: RequestId,
+    },
+    /// A node broke a rule that charges it.
+    Fault {
+        /// The node.
+        node: PublicKey,
+        /// Which rule, and how.
+        rejection: Rejection,
+    },
+}
+
+impl Event {
+    /// The request that the event is about.
+    #[must_use]
+    pub const fn request(&self) -> Option<&RequestId> {
+        match self {
+            Self::RequestAccepted { request }
+            | Self::Designated { request, .. }
+            | Self::DesignationEnded { request, .. }
+            | Self::RequestWaiting { request, .. }
+            | Self::PlanConfirmed { request, .. }
+            | Self::TaskDone { request, .. }
+            | Self::PlanAbandoned { request, .. }
+            | Self::RequestFinalized { request }
+            | Self::RequestFailed { request, .. }
+            | Self::RequestCancelled { request }
+            | Self::RequestRetired { request } => Some(request),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! Genesis: who takes part from the start, and the network's parameters (PROTOCOL §1–§4).
+//!
+//! Its digest is the network id, so two networks never share a signature, and a node can
+//! tell a data directory of another network from its own.
+
+use crate::{
+    block::{BLOCK_VERSION, Block, Header},
+    codec,
+    crypto::PublicKey,
+    digest::Digest,
+    ids::NetworkId,
+    limits, merkle,
+    records::{NodeInfo, OperatorInfo},
+};
+use borsh::{BorshDeserialize, BorshSerialize};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// What an operator may change of a network; every one has a default.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Parameters {
+    /// Most heights between a transaction's making and its inclusion (W).
+    pub transaction_lifetime_blocks: u64,
+    /// Most transactions of one signer in a block (k).
+    pub signer_transactions_per_block_max: u32,
+    /// w_c of eq. 2, per available cpu millis.
+    pub weight_cpu: u64,
+    /// w_m of eq. 2, per available MiB.
+    pub weight_memory: u64,
+    /// A designated node that has not planned by then is passed over.
+    pub generation_timeout_ms: u64,
+    /// Added to the sum of the levels' longest task timeouts: when execution is overdue.
+    pub execution_grace_ms: u64,
+    /// The first finalizer has this long before the next one takes over.
+    pub finalization_timeout_ms: u64,
+    /// Plans that may become Active for one request.
+    pub execution_attempts_max: u8,
+    /// Open requests of one device.
+    pub open_requests_per_device_max: u32,
+    /// Furthest deadline of a request, ahead of the block that accepts it.
+    pub request_lifetime_ms_max: u64,
+    /// How long an ended request stays in the state.
+    pub request_retention_ms: u64,
+    /// Interval of a node's snapshots.
+    pub snapshot_interval_ms: u64,
+    /// Snapshots per committed batch.
+    pub snapshot_batch: u32,
+    /// A snapshot lives for this many batches.
+    pub snapshot_lifetime_batches: u32,
+    /// Scheduler of workflows that name none.
+    pub scheduler: String,
+    /// A leader with nothing to propose holds its block this long.
+    pub idle_interval_ms: u64,
+    /// A leader that has not proposed by then is passed over; more than `idle_interval_ms`.
+    pub leader_timeout_ms: u64,
+}
+
+impl Default for Parameters {
+    fn default() -> Self {
+        Self {
+            transaction_lifetime_blocks: 1024,
+            signer_transactions_per_block_max: 256,
+            weight_cpu: 4,
+            weight_memory: 1,
+            generation_timeout_ms: 1_000,
+            execution_grace_ms: 2_000,
+            finalization_timeout_ms: 1_000,
+            execution_attempts_max: 3,
+            open_requests_per_device_max: 256,
+            request_lifetime_ms_max: 3_600_000,
+            request_retention_ms: 60_000,
+            snapshot_interval_ms: 10_000,
+            snapshot_batch: 6,
+            snapshot_lifetime_batches: 3,
+            scheduler: "lcdwrr".to_owned(),
+            idle_interval_ms: 2_000,
+            leader_timeout_ms: 2_500,
+        }
+    }
+}
+
+/// The genesis of a network.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Genesis {
+    /// Version of this document.
+    pub version: u8,
+    /// A name for people.
+    pub name: String,
+    /// When it was made, Unix milliseconds; the genesis block's timestamp.
+    pub created_ms: u64,
+    /// Parameters.
+    #[serde(default)]
+    pub parameters: Parameters,
+    /// The first operators.
+    pub operators: Vec<OperatorInfo>,
+    /// The first nodes, validators among them.
+    pub nodes: Vec<NodeInfo>,
+}
+
+/// Version of the genesis document.
+pub const GENESIS_VERSION: u8 = 1;
+
+/// A genesis that no network can start from.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GenesisError {
+    /// A version that this program does not know.
+    #[error("genesis has version {got}, this program knows version {GENESIS_VERSION}")]
+    Version {
+        /// The version given.
+        got: u8,
+    },
+    /// Too few or too many validators.
+    #[error(
+        "genesis has {got} validators; a network needs {} to {}",
+        limits::VALIDATORS_MIN,
+        limits::VALIDATORS_MAX
+    )]
+    Validators {
+        /// How many there are.
+        got: usize,
+    },
+    /// No operator.
+    #[error("genesis has no operator: nobody could deploy applications or register devices")]
+    NoOperator,
+    /// A key twice.
+    #[error("key {key} stands twice in genesis; one key is one member")]
+    DuplicateKey {
+        /// The key.
+        key: PublicKey,
+    },
+    /// A member whose description no network would admit.
+    #[error("genesis member {key}: {reason}")]
+    Member {
+        /// The member.
+        key: PublicKey,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+    /// A parameter out of its range.
+    #[error("genesis parameter {name} is {got}: {why}")]
+    Parameter {
+        /// The parameter.
+        name: &'static str,
+        /// Its value.
+        got: u64,
+        /// What it must be.
+        why: &'static str,
+    },
+}
+
+impl Genesis {
+    /// The network's id.
+    #[must_use]
+    pub fn network_id(&self) -> NetworkId {
+        NetworkId(Digest::of_parts(&[b"trustmesh genesis", &codec::encode(self)]))
+    }
+
+    /// Keys of the validators, sorted.
+    #[must_use]
+    pub fn validators(&self) -> Vec<PublicKey> {
+        let mut keys: Vec<PublicKey> =
+            self.nodes.iter().filter(|n| n.roles.validator).map(|n| n.key).collect();
+        keys.sort_unstable();
+        keys
+    }
+
+    /// The genesis block, given the root of the state that genesis makes.
+    #[must_use]
+    pub fn block(&self, state_root: Digest) -> Block {
+        Block {
+            header: Header {
+                version: BLOCK_VERSION,
+                height: 0,
+                parent: self.network_id().0,
+                timestamp_ms: self.created_ms,
+                proposer: PublicKey([0; 32]),
+                transactions_root: merkle::root(&[]),
+                receipts_root: merkle::root(&[]),
+                state_root,
+            },
+            transactions: Vec::new(),
+        }
+    }
+
+    /// Checks that a network can start from it.
+    ///
+    /// # Errors
+    /// The first [`GenesisError`] found.
+    pub fn validate(&self) -> Result<(), GenesisError> {
+        if self.version != GENESIS_VERSION {
+            return Err(GenesisError::Version { got: self.version });
+        }
+        let validators = self.validators().len();
+        if !(limits::VALIDATORS_MIN..=limits::VALIDATORS_MAX).contains(&validators) {
+            return Err(GenesisError::Validators { got: validators });
+        }
+        if self.operators.is_empty() {
+            return Err(GenesisError::NoOperator);
+        }
+        let mut keys = BTreeSet::new();
+        let all = self.nodes.iter().map(|n| n.key).chain(self.operators.iter().map(|o| o.key));
+        for key in all {
+            if !keys.insert(key) {
+                return Err(GenesisError::DuplicateKey { key });
+            }
+        }
+        self.parameters.validate()
+    }
+}
+
+impl Parameters {
+    fn validate(&self) -> Result<(), GenesisError> {
+        let positive: [(&'static str, u64); 10] = [
+            ("transaction_lifetime_blocks", self.transaction_lifetime_blocks),
+            ("signer_transactions_per_block_max", self.signer_transactions_per_block_max.into()),
+            ("generation_timeout_ms", self.generation_timeout_ms),
+            ("finalization_timeout_ms", self.finalization_timeout_ms),
+            ("execution_attempts_max", self.execution_attempts_max.into()),
+            ("open_requests_per_device_max", self.open_requests_per_device_max.into()),
+            ("request_lifetime_ms_max", self.request_lifetime_ms_max),
+            ("snapshot_interval_ms", self.snapshot_interval_ms),
+            ("snapshot_batch", self.snapshot_batch.into()),
+            ("snapshot_lifetime_batches", self.snapshot_lifetime_batches.into()),
+        ];
+        for (name, got) in positive {
+            if got == 0 {
+                return Err(GenesisError::Parameter { name, got, why: "it must be at least 1" });
+            }
+        }
+        if self.leader_timeout_ms <= self.idle_interval_ms {
+            return Err(GenesisError::Parameter {
+                name: "leader_timeout_ms",
+                got: self.leader_timeout_ms,
+                why: "it must be more than idle_interval_ms, or idle leaders are passed over",
+            });
+        }
+        Ok(())
+    }
+
+    /// Time to live of a snapshot, in milliseconds.
+    #[must_use]
+    pub fn snapshot_lifetime_ms(&self) -> u64 {
+        self.snapshot_interval_ms
+            .saturating_mul(self.snapshot_batch.into())
+            .saturating_mul(self.snapshot_lifetime_batches.into())
+    }
+}
+
+/// Faulty validators that `validators` of them tolerate: the largest f with n ≥ 3f+1.
+#[must_use]
+pub const fn faults_tolerated(validators: usize) -> usize {
+    validators.saturating_sub(1) / 3
+}

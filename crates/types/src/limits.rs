@@ -1,0 +1,58 @@
+//! Every fixed bound of the protocol, in one place. Units are in the names.
+//!
+//! What an operator may change lives in [`crate::genesis::Parameters`] instead.
+
+/// Longest name of an application, workflow or task.
+pub const NAME_BYTES_MAX: usize = 64;
+/// Longest free text in a record (a reason, a label value, an endpoint).
+pub const TEXT_BYTES_MAX: usize = 512;
+/// Most labels of a node.
+pub const LABELS_MAX: usize = 32;
+/// Most tasks of a workflow.
+pub const TASKS_MAX: usize = 64;
+/// Most edges of a workflow.
+pub const EDGES_MAX: usize = 512;
+/// Longest parameters object of a task, as canonical JSON.
+pub const PARAMS_BYTES_MAX: usize = 4 * 1024;
+/// Most nodes that run one task.
+pub const REPLICAS_MAX: u8 = 16;
+/// Longest task timeout.
+pub const TASK_TIMEOUT_MS_MAX: u64 = 3_600_000;
+/// Largest encoded transaction, signature included.
+pub const TRANSACTION_BYTES_MAX: usize = 128 * 1024;
+/// Most transactions in a block.
+pub const BLOCK_TRANSACTIONS_MAX: usize = 2_048;
+/// Most bytes of transactions in a block.
+pub const BLOCK_BYTES_MAX: usize = 1024 * 1024;
+/// Longest note that a member may anchor.
+pub const NOTE_BYTES_MAX: usize = 1024;
+/// Largest input of a request.
+pub const INPUT_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Largest output of a task.
+pub const OUTPUT_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Largest artifact of an application.
+pub const ARTIFACT_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Largest blob that travels in one message between nodes; a larger one goes in pieces.
+pub const BLOB_MESSAGE_BYTES_MAX: usize = 256 * 1024;
+/// Largest message between nodes.
+pub const MESSAGE_BYTES_MAX: usize = 512 * 1024;
+/// Most validators of a network.
+pub const VALIDATORS_MAX: usize = 128;
+/// Most storage receipts beside one digest.
+pub const STORAGE_RECEIPTS_MAX: usize = VALIDATORS_MAX;
+/// Deadlines that fire at the end of one block.
+pub const DEADLINES_PER_BLOCK_MAX: usize = 256;
+/// Waiting requests that are tried again at the end of one block.
+pub const RETRIES_PER_BLOCK_MAX: usize = 64;
+/// A plan's height lies at most this many blocks behind the block that confirms it.
+pub const PLAN_AGE_BLOCKS_MAX: u64 = 64;
+/// Rejected plans (without fault) of one designation before the next node is designated.
+pub const PLAN_REJECTIONS_MAX: u8 = 3;
+/// Blocks that must follow a designation before it can time out.
+pub const GENERATION_BLOCKS_MIN: u64 = 2;
+/// Designations of one request whose nodes the ledger remembers, newest last.
+pub const DESIGNATIONS_KEPT_MAX: u32 = 64;
+/// A block's timestamp lies at most this far ahead of a validator's clock.
+pub const CLOCK_AHEAD_MS_MAX: u64 = 500;
+/// Fewest validators a network tolerates a fault with.
+pub const VALIDATORS_MIN: usize = 4;

@@ -1,0 +1,125 @@
+//! What a device signs to have its data processed, and what validators sign to hold it
+//! (PROTOCOL §4, phase 1).
+
+use crate::{
+    codec,
+    crypto::{BadSignature, Domain, PublicKey, SecretKey, Signature},
+    digest::Digest,
+    ids::{NetworkId, RequestId, WorkflowId},
+};
+use borsh::{BorshDeserialize, BorshSerialize};
+use serde::{Deserialize, Serialize};
+
+/// How a device takes its result.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Endpoint {
+    /// The device asks for it.
+    Pull,
+    /// A holder sends it to this address.
+    Push(String),
+}
+
+/// The body of a request. Its digest is the request's id.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct RequestBody {
+    /// The network it is meant for.
+    pub network: NetworkId,
+    /// The device.
+    pub device: PublicKey,
+    /// Anything the device has not used with an otherwise equal body.
+    pub nonce: u64,
+    /// The workflow to run.
+    pub workflow: WorkflowId,
+    /// Digest of the input: SHA-256 of the canonical JSON of `data` (RFC 8785).
+    pub input: Digest,
+    /// Length of those bytes.
+    pub input_bytes: u64,
+    /// The X25519 public key that the result is sealed to.
+    pub result_key: Digest,
+    /// How the result gets to the device.
+    pub endpoint: Endpoint,
+    /// Whether input and outputs are kept after the request ends.
+    pub persist: bool,
+    /// When it must have ended, in Unix milliseconds.
+    pub deadline_ms: u64,
+}
+
+impl RequestBody {
+    /// The request's id.
+    #[must_use]
+    pub fn id(&self) -> RequestId {
+        RequestId(Digest::of(&codec::encode(self)))
+    }
+
+    /// The device's signature over the body.
+    #[must_use]
+    pub fn sign(&self, key: &SecretKey) -> Signature {
+        key.sign(Domain::Request, &self.network, &codec::encode(self))
+    }
+
+    /// Checks that the device signed the body.
+    ///
+    /// # Errors
+    /// [`BadSignature`] when it did not.
+    pub fn verify(&self, signature: &Signature) -> Result<(), BadSignature> {
+        self.device.verify(Domain::Request, &self.network, &codec::encode(self), signature)
+    }
+}
+
+/// A validator's word that it holds some bytes durably for one purpose.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct StorageReceipt {
+    /// The validator.
+    pub validator: PublicKey,
+    /// What the bytes belong to: a request's id, or an artifact's own digest. Binds the
+    /// receipt to its purpose, so that one for bytes long since dropped can't be used again.
+    pub subject: Digest,
+    /// Digest of the bytes.
+    pub digest: Digest,
+    /// Length of the bytes.
+    pub bytes: u64,
+    /// Over everything above.
+    pub signature: Signature,
+}
+
+impl StorageReceipt {
+    fn message(validator: &PublicKey, subject: &Digest, digest: &Digest, bytes: u64) -> Vec<u8> {
+        codec::encode(&(*validator, *subject, *digest, bytes))
+    }
+
+    /// Signs a receipt; only after the bytes are durable.
+    #[must_use]
+    pub fn sign(
+        key: &SecretKey,
+        network: &NetworkId,
+        subject: Digest,
+        digest: Digest,
+        bytes: u64,
+    ) -> Self {
+        let validator = key.public();
+        let message = Self::message(&validator, &subject, &digest, bytes);
+        let signature = key.sign(Domain::Storage, network, &message);
+        Self { validator, subject, digest, bytes, signature }
+    }
+
+    /// Checks the signature (not whether the signer is a validator).
+    ///
+    /// # Errors
+    /// [`BadSignature`] when it does not verify.
+    pub fn verify(&self, network: &NetworkId) -> Result<(), BadSignature> {
+        let message = Self::message(&self.validator, &self.subject, &self.digest, self.bytes);
+        self.validator.verify(Domain::Storage, network, &message, &self.signature)
+    }
+}
+
+/// The transaction that brings a request onto the ledger, made by its entry node.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct Submission {
+    /// What the device asks for.
+    pub body: RequestBody,
+    /// By the device, over the body.
+    pub signature: Signature,
+    /// By at least f+1 distinct validators, for the input, with the request as subject.
+    pub receipts: Vec<StorageReceipt>,
+}

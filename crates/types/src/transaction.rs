@@ -1,0 +1,178 @@
+//! Transactions: the only way to change the ledger (PROTOCOL §2 and §3).
+//!
+//! Variants of [`Payload`] are only ever added at the end: their position is their tag on
+//! the wire.
+
+use crate::{
+    codec,
+    crypto::{BadSignature, Domain, PublicKey, SecretKey, Signature},
+    digest::Digest,
+    evidence::{Finalization, Progress, TaskFailure},
+    ids::{AppId, NetworkId, RequestId, TxId, WorkflowId},
+    plan::{Decline, Plan},
+    records::{AppManifest, AppState, NodeInfo},
+    request::{StorageReceipt, Submission},
+    resources::ResourceReport,
+    workflow::Workflow,
+};
+use borsh::{BorshDeserialize, BorshSerialize};
+use serde::{Deserialize, Serialize};
+
+/// Version of the transaction encoding.
+pub const TRANSACTION_VERSION: u8 = 1;
+
+/// Puts an application on the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct Deployment {
+    /// What the application is and needs.
+    pub manifest: AppManifest,
+    /// The publisher's signature over the encoded manifest ([`Domain::Artifact`]).
+    pub publisher_signature: Signature,
+    /// By at least f+1 distinct validators, for the artifact, with its digest as subject.
+    pub receipts: Vec<StorageReceipt>,
+}
+
+/// What a transaction does.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "body", rename_all = "snake_case")]
+pub enum Payload {
+    /// Admits a worker or scheduler node. Operators.
+    AdmitNode(NodeInfo),
+    /// Registers a device under a name for people. Operators.
+    RegisterDevice {
+        /// The device.
+        device: PublicKey,
+        /// For people.
+        name: String,
+    },
+    /// Ends a device's membership. Operators.
+    RevokeDevice {
+        /// The device.
+        device: PublicKey,
+    },
+    /// Puts an application on the ledger. Operators who may publish.
+    DeployApp(Deployment),
+    /// Sets what an application's state shall be. Operators who may publish.
+    SetAppState {
+        /// The application.
+        app: AppId,
+        /// The state wanted.
+        wanted: AppState,
+    },
+    /// Creates a workflow. Operators.
+    CreateWorkflow(Workflow),
+    /// Ends a workflow for new requests. Operators.
+    RetireWorkflow {
+        /// The workflow.
+        workflow: WorkflowId,
+    },
+    /// A node's resources.
+    ReportResources(ResourceReport),
+    /// Phase 1. Any node.
+    SubmitRequest(Submission),
+    /// Ends a request early. Its device, or an operator.
+    CancelRequest {
+        /// The request.
+        request: RequestId,
+    },
+    /// Phase 2: the designated node's plan.
+    ConfirmSchedule(Plan),
+    /// Phase 2: the designated node finds no plan.
+    DeclineSchedule(Decline),
+    /// A worker's task failed.
+    ReportFailure(TaskFailure),
+    /// Tasks done before a plan gave out. Any node.
+    RecordProgress(Progress),
+    /// All tasks done. Any node.
+    Finalize(Finalization),
+    /// Anchors a digest or short note of the signer's in the ledger's order. Any member.
+    Note {
+        /// At most [`crate::limits::NOTE_BYTES_MAX`] bytes.
+        bytes: Vec<u8>,
+    },
+}
+
+/// What a member signs.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct Transaction {
+    /// [`TRANSACTION_VERSION`].
+    pub version: u8,
+    /// The network it is meant for.
+    pub network: NetworkId,
+    /// The member.
+    pub signer: PublicKey,
+    /// The last height at which it may be included.
+    pub valid_until_height: u64,
+    /// Makes two otherwise equal transactions different.
+    pub nonce: u64,
+    /// What it does.
+    pub payload: Payload,
+}
+
+/// A transaction and its signer's signature.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct SignedTransaction {
+    /// What was signed.
+    pub transaction: Transaction,
+    /// By `transaction.signer`.
+    pub signature: Signature,
+}
+
+impl Transaction {
+    /// The transaction's id. The signature is not part of it, so it counts once however
+    /// often it is signed.
+    #[must_use]
+    pub fn id(&self) -> TxId {
+        TxId(Digest::of(&codec::encode(self)))
+    }
+
+    /// Signs; `key` is that of `self.signer`.
+    #[must_use]
+    pub fn sign(self, key: &SecretKey) -> SignedTransaction {
+        let signature = key.sign(Domain::Transaction, &self.network, self.id().0.as_ref());
+        SignedTransaction { transaction: self, signature }
+    }
+}
+
+impl SignedTransaction {
+    /// The transaction's id.
+    #[must_use]
+    pub fn id(&self) -> TxId {
+        self.transaction.id()
+    }
+
+    /// Checks the signature. It covers the id, so a caller that has the id need not encode
+    /// again: see [`crate::crypto::BatchVerifier`].
+    ///
+    /// # Errors
+    /// [`BadSignature`] when it does not verify.
+    pub fn verify(&self) -> Result<(), BadSignature> {
+        let tx = &self.transaction;
+        tx.signer.verify(Domain::Transaction, &tx.network, self.id().0.as_ref(), &self.signature)
+    }
+}
+
+impl Payload {
+    /// The kind's name, as in JSON.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::AdmitNode(_) => "admit_node",
+            Self::RegisterDevice { .. } => "register_device",
+            Self::RevokeDevice { .. } => "revoke_device",
+            Self::DeployApp(_) => "deploy_app",
+            Self::SetAppState { .. } => "set_app_state",
+            Self::CreateWorkflow(_) => "create_workflow",
+            Self::RetireWorkflow { .. } => "retire_workflow",
+            Self::ReportResources(_) => "report_resources",
+            Self::SubmitRequest(_) => "submit_request",
+            Self::CancelRequest { .. } => "cancel_request",
+            Self::ConfirmSchedule(_) => "confirm_schedule",
+            Self::DeclineSchedule(_) => "decline_schedule",
+            Self::ReportFailure(_) => "report_failure",
+            Self::RecordProgress(_) => "record_progress",
+            Self::Finalize(_) => "finalize",
+            Self::Note { .. } => "note",
+        }
+    }
+}
