@@ -9,8 +9,7 @@ use crate::reading::{READINGS_MAX, Reading, Unit, Window};
 use std::io::Read;
 
 /// The built `process-sensor-data` module.
-pub const PROCESS_SENSOR_DATA: &[u8] =
-    include_bytes!("../../modules/process-sensor-data.wasm");
+pub const PROCESS_SENSOR_DATA: &[u8] = include_bytes!("../../modules/process-sensor-data.wasm");
 /// The built `detect-anomalies` module.
 pub const DETECT_ANOMALIES: &[u8] = include_bytes!("../../modules/detect-anomalies.wasm");
 /// The built `generate-alerts` module.
@@ -89,7 +88,11 @@ impl Columns {
         })
     }
 
-    fn reading(&self, row: &csv::StringRecord, header: &csv::StringRecord) -> Result<Reading, CsvError> {
+    fn reading(
+        &self,
+        row: &csv::StringRecord,
+        header: &csv::StringRecord,
+    ) -> Result<Reading, CsvError> {
         let line = row.position().map_or(0, csv::Position::line);
         let number = |column: usize| -> Result<Option<f64>, CsvError> {
             let text = row.get(column).unwrap_or("").trim();

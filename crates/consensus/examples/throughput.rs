@@ -140,9 +140,8 @@ async fn node(n: usize, ports: &[u16], seconds: u64, idle: bool) -> Result<(), F
 
     // Signed beforehand: a client's work, not the ledger's.
     let count = if idle { 0 } else { seconds * 4_000 };
-    let mut ready: Vec<SignedTransaction> = (0..count)
-        .map(|nonce| sign(&handle, &keys[nonce as usize % SIGNERS], nonce))
-        .collect();
+    let mut ready: Vec<SignedTransaction> =
+        (0..count).map(|nonce| sign(&handle, &keys[nonce as usize % SIGNERS], nonce)).collect();
     let size = ready.first().map_or(0, |tx| trustmesh_types::codec::encode(tx).len());
     let (before, start) = (usage(), Instant::now());
     let (mut sent, mut done, mut all, mut blocks, mut refused) = (0u64, 0u64, 0u64, 0u64, 0u64);
@@ -179,8 +178,10 @@ async fn node(n: usize, ports: &[u16], seconds: u64, idle: bool) -> Result<(), F
 fn parent(seconds: &str, idle: &str) -> Result<(), Failure> {
     let held: Vec<TcpListener> =
         (0..NODES).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<_, _>>()?;
-    let ports: Vec<String> =
-        held.iter().map(|l| Ok(l.local_addr()?.port().to_string())).collect::<Result<_, Failure>>()?;
+    let ports: Vec<String> = held
+        .iter()
+        .map(|l| Ok(l.local_addr()?.port().to_string()))
+        .collect::<Result<_, Failure>>()?;
     drop(held);
     let program = std::env::current_exe()?;
     let children: Vec<_> = (0..NODES)

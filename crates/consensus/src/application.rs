@@ -5,7 +5,8 @@ use crate::{
     keys::EngineKey,
     ledger::{FinalBlock, Ledger},
     pool::Pool,
-    proposer, runtime::Runtime,
+    proposer,
+    runtime::Runtime,
     verifier,
 };
 use commonware_actor::Feedback;

@@ -11,8 +11,7 @@ fn sample() -> Block {
     let genesis = testing::genesis(4);
     let mut block = genesis.block(Digest([1; 32]));
     block.transactions = vec![testing::note(genesis.network_id(), &testing::operator(), 1)];
-    block.header.transactions_root =
-        trustmesh_types::block::transactions_root(&block.transactions);
+    block.header.transactions_root = trustmesh_types::block::transactions_root(&block.transactions);
     block
 }
 

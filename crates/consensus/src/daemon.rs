@@ -14,10 +14,11 @@ use crate::{
 };
 use commonware_cryptography::{ChaCha20Poly1305, ed25519};
 use commonware_p2p::{
-    Address, AddressableManager as _, AddressableTrackedPeers,
-    authenticated::lookup,
+    Address, AddressableManager as _, AddressableTrackedPeers, authenticated::lookup,
 };
-use commonware_runtime::{Quota, Runner as _, Spawner as _, Supervisor as _, tokio as engine_tokio};
+use commonware_runtime::{
+    Quota, Runner as _, Spawner as _, Supervisor as _, tokio as engine_tokio,
+};
 use commonware_stream::{
     cups::{self, Cups},
     sake::{self, Sake},
@@ -76,10 +77,9 @@ fn prepare(directory: &Path, listen: SocketAddr) -> Result<(), StartError> {
         directory: directory.display().to_string(),
         reason: e.to_string(),
     })?;
-    TcpListener::bind(listen).map(drop).map_err(|e| StartError::Listen {
-        address: listen.to_string(),
-        reason: e.to_string(),
-    })
+    TcpListener::bind(listen)
+        .map(drop)
+        .map_err(|e| StartError::Listen { address: listen.to_string(), reason: e.to_string() })
 }
 
 fn address(node: &NodeInfo) -> Result<(EngineKey, Address), StartError> {
@@ -141,9 +141,8 @@ fn run(
         let (mut network, mut oracle) =
             lookup::Network::new(context.child("network"), p2p_config(&options));
         oracle.track(0, peers);
-        let channels: [_; CHANNELS] = std::array::from_fn(|channel| {
-            network.register(channel as u64, channel_quota(channel))
-        });
+        let channels: [_; CHANNELS] =
+            std::array::from_fn(|channel| network.register(channel as u64, channel_quota(channel)));
         network.start();
         let ends = Network::<Authenticated> { peers: oracle.clone(), blocker: oracle, channels };
         match engine::start(context.child("ledger"), options.ledger, ends, directory).await {

@@ -1,9 +1,9 @@
 //! What a node or a simulation holds of its ledger: no generics, cheap to clone.
 
 use crate::{
+    certificate,
     error::{SendError, SubmitError},
     ledger::{Chain, Ledger},
-    certificate,
     pool::{Arrival, Incoming, Pool},
     wire::Outgoing,
 };
@@ -203,4 +203,3 @@ impl Handle {
         let _ = stopped.wait_for(|stopped| *stopped).await;
     }
 }
-

@@ -63,11 +63,7 @@ pub(crate) fn participants(validators: &[PublicKey]) -> Result<Set<EngineKey>, B
 }
 
 /// Votes when `key` is a validator's, else only checks votes.
-pub(crate) fn scheme(
-    network: &NetworkId,
-    participants: Set<EngineKey>,
-    key: &SecretKey,
-) -> Scheme {
+pub(crate) fn scheme(network: &NetworkId, participants: Set<EngineKey>, key: &SecretKey) -> Scheme {
     let namespace = vote_namespace(network);
     Scheme::signer(&namespace, participants.clone(), engine_secret(key))
         .unwrap_or_else(|| Scheme::verifier(&namespace, participants))

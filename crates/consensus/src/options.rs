@@ -1,7 +1,10 @@
 //! What a ledger is started with, and the engine's times that follow from genesis.
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
-use trustmesh_types::{SecretKey, genesis::{Genesis, Parameters}};
+use trustmesh_types::{
+    SecretKey,
+    genesis::{Genesis, Parameters},
+};
 
 /// What a ledger is started with, on any runtime.
 #[derive(Debug, Clone)]

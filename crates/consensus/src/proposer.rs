@@ -37,8 +37,7 @@ pub(crate) async fn propose<E: Runtime>(
     let timestamp_ms = runtime::now_ms(context).max(state.timestamp_ms() + 1);
     let (small, me) = (chosen.len() <= INLINE_TRANSACTIONS_MAX, application.me);
     let work = move || build(&state, digest, me, timestamp_ms, chosen);
-    let built =
-        if small { work() } else { runtime::off_thread(context, "build", work).await? };
+    let built = if small { work() } else { runtime::off_thread(context, "build", work).await? };
     match built {
         Ok((block, executed)) => {
             application.ledger.keep(&block, executed);
@@ -99,4 +98,3 @@ pub(crate) fn build(
     };
     Ok((LedgerBlock::new(Block { header, transactions }), executed))
 }
-

@@ -1,8 +1,6 @@
 //! Signatures of transactions, checked in one batch.
 
-use trustmesh_types::{
-    Domain, NetworkId, SignedTransaction, TxId, crypto::BatchVerifier,
-};
+use trustmesh_types::{Domain, NetworkId, SignedTransaction, TxId, crypto::BatchVerifier};
 
 /// Positions, among `transactions`, of those whose signature is bad, in order. `entropy` is a
 /// secret of this node ([`BatchVerifier::verify`]).

@@ -4,9 +4,7 @@ use super::{
     archive::{MAILBOX, epocher, one_second},
     transport::Transport,
 };
-use crate::{
-    application::LedgerApplication, ledger::Chain, options::Times, runtime::Runtime,
-};
+use crate::{application::LedgerApplication, ledger::Chain, options::Times, runtime::Runtime};
 use commonware_consensus::{
     marshal::standard::Inline,
     simplex::{

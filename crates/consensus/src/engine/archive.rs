@@ -11,12 +11,7 @@ use crate::{
 };
 use commonware_broadcast::buffered;
 use commonware_consensus::{
-    marshal::{
-        self, Start,
-        core::Actor,
-        resolver::p2p as backfill,
-        standard::Standard,
-    },
+    marshal::{self, Start, core::Actor, resolver::p2p as backfill, standard::Standard},
     simplex::scheme::ed25519::Scheme,
     types::{Epoch, FixedEpocher, Height, ViewDelta},
 };
@@ -47,7 +42,12 @@ pub(super) fn epocher() -> FixedEpocher {
     FixedEpocher::new(NZU64!(1 << 40))
 }
 
-fn archive<C>(partition: &str, name: &str, cache: &CacheRef, codec: C) -> prunable::Config<EightCap, C> {
+fn archive<C>(
+    partition: &str,
+    name: &str,
+    cache: &CacheRef,
+    codec: C,
+) -> prunable::Config<EightCap, C> {
     prunable::Config {
         translator: EightCap,
         metadata_partition: format!("{partition}-{name}-metadata"),

@@ -14,9 +14,7 @@ use crate::{
     handle::{Handle, Parts, Streams},
     keys,
     ledger::{Delivery, Ledger, RecoveryError, Snapshots, recover},
-    limits::{
-        FINALIZED_QUEUE_MAX, INTAKE_GROUPS_MAX, MESSAGES_QUEUE_MAX, OUTBOX_QUEUE_MAX,
-    },
+    limits::{FINALIZED_QUEUE_MAX, INTAKE_GROUPS_MAX, MESSAGES_QUEUE_MAX, OUTBOX_QUEUE_MAX},
     options::{Options, Times},
     pool::{self, Arrival, Pool},
     runtime::Runtime,
@@ -60,11 +58,8 @@ pub(super) async fn assemble<E: Runtime, T: Transport>(
     let genesis_block = LedgerBlock::new(genesis.block(genesis_state.root()));
     let genesis_digest = genesis_block.digest();
 
-    let storage = |what, reason: String| StartError::Storage {
-        what,
-        directory: directory.clone(),
-        reason,
-    };
+    let storage =
+        |what, reason: String| StartError::Storage { what, directory: directory.clone(), reason };
     let found = network_marker::claim(&context, &partition, id)
         .await
         .map_err(|e| storage("the network's id", e.to_string()))?;
@@ -133,8 +128,7 @@ pub(super) async fn assemble<E: Runtime, T: Transport>(
     let setup = agreement::Setup { partition, scheme, genesis: genesis_digest, times, cache };
     let voting = [votes, certificates, resolver];
     let chain = archive.chain.clone();
-    let agreement =
-        agreement::start::<E, T>(&context, setup, blocker, voting, application, chain);
+    let agreement = agreement::start::<E, T>(&context, setup, blocker, voting, application, chain);
 
     let metrics = context.child("metrics");
     let handle = Handle::new(Parts {
@@ -196,22 +190,18 @@ fn start_wires<E: Runtime, T: Transport>(
         .child("gossip_out")
         .spawn(move |context| wire::send_transactions(context, network, gossip_queue));
     let to_intake = intake.clone();
-    context
-        .child("gossip_in")
-        .spawn(move |_| wire::receive_transactions(from_network, to_intake));
+    context.child("gossip_in").spawn(move |_| wire::receive_transactions(from_network, to_intake));
     let (again, waiting) = (gossip.clone(), pool.clone());
     context.child("regossip").spawn(move |context| wire::regossip(context, waiting, again));
     let (pool, ledger) = (pool.clone(), ledger.clone());
-    context.child("intake").spawn(move |context| {
-        pool::run_intake(context, pool, ledger, gossip, entropy, arrivals)
-    });
+    context
+        .child("intake")
+        .spawn(move |context| pool::run_intake(context, pool, ledger, gossip, entropy, arrivals));
 
     let (network, from_network) = messages;
     context
         .child("messages_out")
         .spawn(move |context| wire::send_messages(context, network, outbox_queue));
-    context
-        .child("messages_in")
-        .spawn(move |_| wire::receive_messages(from_network, consumer));
+    context.child("messages_in").spawn(move |_| wire::receive_messages(from_network, consumer));
     Wires { intake, outbox, messages: received }
 }

@@ -65,11 +65,10 @@ pub(crate) async fn recover<E: Runtime>(
     genesis: (sha256::Digest, State),
     height: u64,
 ) -> Result<(sha256::Digest, State), RecoveryError> {
-    let (mut tip, mut state) =
-        match trusted_snapshot(context, chain, snapshots, height).await? {
-            Some(found) => found,
-            None => genesis,
-        };
+    let (mut tip, mut state) = match trusted_snapshot(context, chain, snapshots, height).await? {
+        Some(found) => found,
+        None => genesis,
+    };
     let from = state.height();
     while state.height() < height {
         let (block, executed) = next(context, chain, tip, state).await?;

@@ -8,7 +8,9 @@
 
 use crate::limits::SNAPSHOTS_KEPT;
 use commonware_cryptography::sha256;
-use commonware_runtime::{Blob as _, Buf as _, Error as RuntimeError, ReadOptions, Storage, WriteOptions};
+use commonware_runtime::{
+    Blob as _, Buf as _, Error as RuntimeError, ReadOptions, Storage, WriteOptions,
+};
 use trustmesh_state::State;
 use trustmesh_types::{Digest, NetworkId};
 

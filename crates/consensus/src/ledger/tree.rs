@@ -39,7 +39,9 @@ pub(crate) struct Ledger {
 
 /// A finalized block does not follow the final one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("block {block} at height {height} does not follow the final block {tip} at height {tip_height}")]
+#[error(
+    "block {block} at height {height} does not follow the final block {tip} at height {tip_height}"
+)]
 pub(crate) struct Unfolded {
     block: sha256::Digest,
     height: u64,

@@ -110,12 +110,19 @@ fn admit(
     }
     if incoming.bytes > TRANSACTION_BYTES_MAX {
         let got_bytes = incoming.bytes;
-        return Step::Done(Err(SubmitError::TooLarge { got_bytes, max_bytes: TRANSACTION_BYTES_MAX }));
+        return Step::Done(Err(SubmitError::TooLarge {
+            got_bytes,
+            max_bytes: TRANSACTION_BYTES_MAX,
+        }));
     }
     if let Err(reason) = state.admit(&incoming.transaction, &id) {
         return Step::Done(Err(SubmitError::Inadmissible { id, reason }));
     }
-    if seen.insert(id) { Step::Check(incoming) } else { Step::Done(Err(SubmitError::Repeated { id })) }
+    if seen.insert(id) {
+        Step::Check(incoming)
+    } else {
+        Step::Done(Err(SubmitError::Repeated { id }))
+    }
 }
 
 /// Checks the signatures that are to be checked; returns the steps and the positions, among
@@ -161,7 +168,8 @@ fn insert(
                 } else {
                     if own {
                         // A full queue is made good by gossiping again later.
-                        let _ = gossip.try_send(trustmesh_types::codec::encode(&incoming.transaction));
+                        let _ =
+                            gossip.try_send(trustmesh_types::codec::encode(&incoming.transaction));
                     }
                     good.push((outcomes.len(), (id, incoming.bytes, incoming.transaction, own)));
                     outcomes.push(Ok(id));

@@ -9,8 +9,8 @@ mod mempool;
 mod verified;
 
 pub(crate) use intake::{Arrival, Incoming, run as run_intake};
-pub use mempool::PoolError;
 use mempool::Mempool;
+pub use mempool::PoolError;
 
 use commonware_utils::sync::{Mutex, Notify};
 use std::sync::Arc;

@@ -2,16 +2,12 @@
 //! block changed in one place.
 
 use super::{
-    rules::{clock_wait_ms, Refusal},
+    rules::{Refusal, clock_wait_ms},
     verify,
 };
 use crate::{
-    application::LedgerApplication,
-    block::LedgerBlock,
-    keys::engine_public,
-    ledger::Ledger,
-    pool::Pool,
-    proposer, testing,
+    application::LedgerApplication, block::LedgerBlock, keys::engine_public, ledger::Ledger,
+    pool::Pool, proposer, testing,
 };
 use commonware_consensus::marshal::ancestry;
 use commonware_cryptography::{Digested, Digestible as _};
@@ -20,8 +16,7 @@ use commonware_utils::channel::mpsc;
 use std::{sync::Arc, time::Duration};
 use trustmesh_state::State;
 use trustmesh_types::{
-    Block, Digest, PublicKey, SignedTransaction,
-    block::transactions_root,
+    Block, Digest, PublicKey, SignedTransaction, block::transactions_root,
     limits::CLOCK_AHEAD_MS_MAX,
 };
 

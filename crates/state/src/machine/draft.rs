@@ -1,0 +1,48 @@
+//! What contracts work on: the state of a block in the making.
+
+use crate::store::Store;
+use trustmesh_types::{
+    NetworkId, PublicKey,
+    events::Event,
+    genesis::{Parameters, faults_tolerated},
+};
+
+/// The state of a block while it is executed.
+#[derive(Debug)]
+pub struct Draft<'a> {
+    /// The state.
+    pub store: &'a mut Store,
+    /// Height of the block.
+    pub height: u64,
+    /// Timestamp of the block.
+    pub timestamp_ms: u64,
+    /// The network.
+    pub network: NetworkId,
+    /// Its parameters.
+    pub parameters: &'a Parameters,
+    /// Its validators, sorted.
+    pub validators: &'a [PublicKey],
+    /// What happened so far in the block.
+    pub events: &'a mut Vec<Event>,
+    /// Whether something changed in this block that could let a waiting request go on.
+    pub touched: bool,
+}
+
+impl Draft<'_> {
+    /// Faulty validators that the network tolerates (f).
+    #[must_use]
+    pub fn faults_tolerated(&self) -> usize {
+        faults_tolerated(self.validators.len())
+    }
+
+    /// Whether a key is a validator's.
+    #[must_use]
+    pub fn is_validator(&self, key: &PublicKey) -> bool {
+        self.validators.binary_search(key).is_ok()
+    }
+
+    /// Tells what happened.
+    pub fn emit(&mut self, event: Event) {
+        self.events.push(event);
+    }
+}
