@@ -1,0 +1,82 @@
+//! The applications of simulated worlds: small pure functions from the JSON object that an
+//! application reads to its output, each with a virtual running time. All of them read and
+//! write arrays, so that any may follow any.
+
+use serde_json::Value;
+use std::time::Duration;
+use trustmesh_types::{
+    AppId,
+    resources::{MIB, Resources},
+};
+
+/// An application.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum App {
+    /// Gives back its data.
+    Echo,
+    /// Gives the sum of its data's integers, alone in an array.
+    Sum,
+    /// Gives back its data, after a while.
+    Slow,
+    /// Fails.
+    Fail,
+}
+
+impl App {
+    pub(crate) const ALL: [Self; 4] = [Self::Echo, Self::Sum, Self::Slow, Self::Fail];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Echo => "echo",
+            Self::Sum => "sum",
+            Self::Slow => "slow",
+            Self::Fail => "fail",
+        }
+    }
+
+    pub(crate) fn of(id: &AppId) -> Option<Self> {
+        Self::ALL.into_iter().find(|app| app.name() == id.as_str())
+    }
+
+    /// What stands for the application's module: distinct bytes for each.
+    pub(crate) fn artifact(self) -> Vec<u8> {
+        format!("simulated module of {}", self.name()).into_bytes()
+    }
+
+    pub(crate) const fn running_time(self) -> Duration {
+        match self {
+            Self::Echo => Duration::from_millis(2),
+            Self::Sum => Duration::from_millis(3),
+            Self::Slow => Duration::from_millis(400),
+            Self::Fail => Duration::from_millis(1),
+        }
+    }
+
+    /// What a run reserves: small enough that every node can run several.
+    pub(crate) const fn requirements(self) -> Resources {
+        Resources { cpu_millis: 100, memory_bytes: 32 * MIB, disk_bytes: 0 }
+    }
+
+    /// What the application makes of its `data`.
+    pub(crate) fn compute(self, data: &Value) -> Result<Value, String> {
+        match self {
+            Self::Echo | Self::Slow => Ok(data.clone()),
+            Self::Sum => Ok(Value::from(vec![sum(data)])),
+            Self::Fail => Err("this application fails; the end of its log: as told".to_owned()),
+        }
+    }
+
+    /// A run: from the bytes that an application reads to its output.
+    pub(crate) fn run(self, envelope: &[u8]) -> Result<Value, String> {
+        let read: Value =
+            serde_json::from_slice(envelope).map_err(|e| format!("unreadable input: {e}"))?;
+        self.compute(read.get("data").ok_or("the input has no data")?)
+    }
+}
+
+fn sum(value: &Value) -> i64 {
+    match value {
+        Value::Array(items) => items.iter().map(sum).fold(0, i64::wrapping_add),
+        other => other.as_i64().unwrap_or(0),
+    }
+}

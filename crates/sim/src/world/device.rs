@@ -1,0 +1,217 @@
+//! A device with one request: signs it, brings it to a node, waits for the result, and
+//! goes to the next node when one does not answer. The ways are as long as the scenario
+//! says; HTTP and sealing are left out.
+
+use super::{
+    cast::Cast,
+    clock,
+    driver::{Heard, Local},
+    mesh::Doors,
+    recorder::Recorder,
+};
+use crate::{
+    derive,
+    outcome::End,
+    scenario::{Scenario, Workload},
+};
+use commonware_macros::select;
+use commonware_runtime::{Clock as _, deterministic::Context};
+use commonware_utils::channel::oneshot;
+use serde_json::Value;
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+use trustmesh_agent::{Answer, Bytes, Delivery};
+use trustmesh_types::{
+    Digest, RequestId, SecretKey, Signature, canonical,
+    request::{Endpoint, RequestBody},
+    workflow::Workflow,
+};
+
+/// A node that has not answered a submission by then is left for the next one.
+const SUBMIT_TIMEOUT: Duration = Duration::from_secs(12);
+/// How long a device waits for a result at one node.
+const POLL_TIMEOUT: Duration = Duration::from_secs(2);
+/// Pause before the next node is tried.
+const PAUSE: Duration = Duration::from_millis(100);
+/// After a request's deadline, its end reaches the device by then, or L1 is broken.
+pub(crate) const GRACE: Duration = Duration::from_secs(5);
+/// Integers of a request's input.
+const INPUT_LENGTH: u64 = 24;
+
+/// What a device asked and what it got.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) id: RequestId,
+    pub(crate) workflow: Workflow,
+    pub(crate) input: Value,
+    pub(crate) accepted: bool,
+    pub(crate) end: End,
+    pub(crate) delivery: Option<Arc<Delivery>>,
+}
+
+/// A device's view of the world.
+#[derive(Clone)]
+pub(crate) struct Surroundings {
+    pub(crate) scenario: Arc<Scenario>,
+    pub(crate) cast: Arc<Cast>,
+    pub(crate) doors: Doors,
+    pub(crate) recorder: Recorder,
+}
+
+/// Plays request number `number`, from its send time on.
+pub(crate) async fn play(context: Context, world: Surroundings, number: u32) -> Option<Asked> {
+    let Workload { workflows, devices, interval, lifetime, .. } = &world.scenario.workload;
+    let seed = world.cast.seed;
+    let nth = u64::from(number);
+    let every_us = u64::try_from(interval.as_micros()).unwrap_or(u64::MAX).max(1);
+    let late_us = derive::below(seed, "send time", nth, every_us);
+    context
+        .sleep(Duration::from_micros(every_us.saturating_mul(nth).saturating_add(late_us)))
+        .await;
+
+    let device = number % u32::from(*devices).max(1);
+    let key = world.cast.devices.get(device as usize)?;
+    let workflow = workflows.get(number as usize % workflows.len().max(1))?.clone();
+    let input: Vec<u64> = (0..INPUT_LENGTH)
+        .map(|n| derive::below(seed, "input", nth * INPUT_LENGTH + n, 1_000))
+        .collect();
+    let input = Value::from(input);
+    let data: Bytes = canonical::to_canonical(&input).ok()?.into();
+    let body = body(&context, &world, key, &workflow, &data, *lifetime, nth);
+    let (id, signature) = (body.id(), body.sign(key));
+    let until = context.current() + *lifetime + GRACE;
+    let mut visit = Visit { context, world, number: number as usize, turn: number as usize, until };
+    visit.note("sends", id.0);
+    visit.world.recorder.mark(id, clock::at_us(&visit.context), |marks| &mut marks.sent);
+
+    let accepted = visit.submit(&body, signature, &data).await;
+    let (end, delivery) = match &accepted {
+        Ok(()) => visit.wait(id).await,
+        Err(why) => (End::Refused(why.clone()), None),
+    };
+    Some(Asked { id, workflow, input, accepted: accepted.is_ok(), end, delivery })
+}
+
+fn body(
+    context: &Context,
+    world: &Surroundings,
+    key: &SecretKey,
+    workflow: &Workflow,
+    data: &Bytes,
+    lifetime: Duration,
+    nonce: u64,
+) -> RequestBody {
+    let lifetime_ms = u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX);
+    RequestBody {
+        network: world.cast.network,
+        device: key.public(),
+        nonce,
+        workflow: workflow.id.clone(),
+        input: Digest::of(data),
+        input_bytes: data.len() as u64,
+        result_key: Digest(derive::bytes(world.cast.seed, "result key", nonce)),
+        endpoint: Endpoint::Pull,
+        persist: false,
+        deadline_ms: clock::now_ms(context).saturating_add(lifetime_ms),
+    }
+}
+
+/// A device's way from node to node.
+struct Visit {
+    context: Context,
+    world: Surroundings,
+    number: usize,
+    turn: usize,
+    until: SystemTime,
+}
+
+impl Visit {
+    fn note(&self, kind: &'static str, what: Digest) {
+        self.world.recorder.device(clock::at_us(&self.context), self.number, kind, what);
+    }
+
+    async fn travel(&self) {
+        self.context.sleep(self.world.scenario.links.device).await;
+    }
+
+    fn late(&self) -> bool {
+        self.context.current() >= self.until
+    }
+
+    /// Asks the node whose turn it is, and waits. `None` when it is down, breaks off or does
+    /// not answer in time: then it is the next node's turn.
+    async fn ask<T: Send>(
+        &mut self,
+        longest: Duration,
+        question: impl FnOnce(oneshot::Sender<T>) -> Local,
+    ) -> Option<T> {
+        self.travel().await;
+        let (reply, answer) = oneshot::channel();
+        let node = self.turn % self.world.cast.nodes.len().max(1);
+        let answer = match self.world.doors.of(node) {
+            Some(door) if door.inbox.send(question(reply)).is_ok() => {
+                select! {
+                    answer = answer => answer.ok(),
+                    _ = self.context.sleep(longest) => None,
+                }
+            }
+            _ => None,
+        };
+        self.travel().await;
+        if answer.is_none() {
+            self.turn += 1;
+            self.context.sleep(PAUSE).await;
+        }
+        answer
+    }
+
+    /// Until a node says that the request is on the ledger.
+    async fn submit(
+        &mut self,
+        body: &RequestBody,
+        signature: Signature,
+        data: &Bytes,
+    ) -> Result<(), String> {
+        let mut last = "no node answered".to_owned();
+        while !self.late() {
+            let (body, data) = (body.clone(), data.clone());
+            let question = |reply| Local::Submit { body, signature, data, reply };
+            match self.ask(SUBMIT_TIMEOUT, question).await {
+                Some(Answer::Accepted(id)) => {
+                    self.note("is accepted", id.0);
+                    return Ok(());
+                }
+                Some(Answer::Refused(rejection)) => return Err(rejection.reason),
+                Some(Answer::Unavailable(why)) => {
+                    last = why;
+                    self.turn += 1;
+                    self.context.sleep(PAUSE).await;
+                }
+                Some(Answer::Published(_)) | None => {}
+            }
+        }
+        Err(last)
+    }
+
+    /// Until a node hands over the result or says that there is none.
+    async fn wait(&mut self, id: RequestId) -> (End, Option<Arc<Delivery>>) {
+        while !self.late() {
+            match self.ask(POLL_TIMEOUT, |reply| Local::Await { request: id, reply }).await {
+                Some(Heard::Result(delivery)) => {
+                    self.note("has its result", id.0);
+                    let at_us = clock::at_us(&self.context);
+                    self.world.recorder.mark(id, at_us, |marks| &mut marks.received);
+                    return (End::Delivered, Some(delivery));
+                }
+                Some(Heard::Ended(why)) => {
+                    self.note("has no result", id.0);
+                    return (End::Failed(why), None);
+                }
+                None => {}
+            }
+        }
+        (End::Unended, None)
+    }
+}

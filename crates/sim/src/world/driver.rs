@@ -1,0 +1,283 @@
+//! A node's driver in virtual time: owns the agent, turns what happens into inputs, and
+//! interprets the effects, as the daemon's driver does.
+//!
+//! What takes time (disk, applications, transactions) runs beside the loop as a child of the
+//! driver's task, so that it dies with it.
+
+use super::{clock, disk::Disk, outbox, recorder::Recorder};
+use crate::apps::App;
+use commonware_macros::select;
+use commonware_runtime::{Clock as _, Spawner as _, Supervisor as _, deterministic::Context};
+use commonware_utils::channel::{mpsc, oneshot};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+use trustmesh_agent::{Agent, Answer, Bytes, Delivery, Effect, Input, RunOutput, RunSpec, Ticket};
+use trustmesh_consensus::{Handle, Streams};
+use trustmesh_types::{
+    Digest, Payload, RequestId, Signature, canonical,
+    message::Recipient,
+    records::Status,
+    request::RequestBody,
+    resources::{Resources, Snapshot},
+};
+
+/// Longer than any world lasts.
+const NEVER: Duration = Duration::from_secs(1 << 30);
+
+/// What a device hears when it waits for a result.
+#[derive(Debug, Clone)]
+pub(crate) enum Heard {
+    /// Here it is.
+    Result(Arc<Delivery>),
+    /// It ended without one.
+    Ended(String),
+}
+
+/// What reaches a driver from its own node's surroundings.
+#[derive(Debug)]
+pub(crate) enum Local {
+    /// A device's request.
+    Submit { body: RequestBody, signature: Signature, data: Bytes, reply: oneshot::Sender<Answer> },
+    /// A publisher's artifact.
+    Publish { data: Bytes, reply: oneshot::Sender<Answer> },
+    /// A device waits for a result.
+    Await { request: RequestId, reply: oneshot::Sender<Heard> },
+    /// Something that took time is done.
+    Done(Input),
+}
+
+/// What a driver is made from.
+pub(crate) struct Parts {
+    pub(crate) node: usize,
+    pub(crate) agent: Agent,
+    pub(crate) first: Vec<Effect>,
+    pub(crate) ledger: Handle,
+    pub(crate) disk: Disk,
+    pub(crate) disk_time: Duration,
+    pub(crate) recorder: Recorder,
+    pub(crate) silenced: Arc<AtomicBool>,
+    pub(crate) inbox: mpsc::UnboundedSender<Local>,
+    pub(crate) transactions: mpsc::UnboundedSender<Payload>,
+    pub(crate) sample_interval: Duration,
+}
+
+/// See the module.
+pub(crate) struct Driver {
+    context: Context,
+    parts: Parts,
+    tickets: BTreeMap<Ticket, oneshot::Sender<Answer>>,
+    waiting: BTreeMap<RequestId, Vec<oneshot::Sender<Heard>>>,
+    next_ticket: Ticket,
+    wake_at: SystemTime,
+    sample_at: SystemTime,
+}
+
+impl Driver {
+    pub(crate) fn new(context: Context, parts: Parts) -> Self {
+        let now = context.current();
+        Self {
+            wake_at: now + NEVER,
+            sample_at: now,
+            context,
+            parts,
+            tickets: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            next_ticket: 0,
+        }
+    }
+
+    /// Runs until the ledger ends or the task is aborted.
+    pub(crate) async fn run(
+        mut self,
+        mut streams: Streams,
+        mut inbox: mpsc::UnboundedReceiver<Local>,
+    ) {
+        for effect in std::mem::take(&mut self.parts.first) {
+            self.perform(effect);
+        }
+        loop {
+            let input = select! {
+                block = streams.finalized.recv() => match block {
+                    Some(block) => Some(Input::Block(block)),
+                    None => return,
+                },
+                message = streams.messages.recv() => match message {
+                    Some((from, message)) => Some(Input::Message { from, message }),
+                    None => return,
+                },
+                local = inbox.recv() => match local {
+                    Some(local) => self.local(local),
+                    None => return,
+                },
+                _ = self.context.sleep_until(self.sample_at) => {
+                    self.sample_at = self.context.current() + self.parts.sample_interval;
+                    let taken_ms = clock::now_ms(&self.context);
+                    Some(Input::Sampled(Snapshot { taken_ms, foreign: Resources::ZERO }))
+                },
+                _ = self.context.sleep_until(self.wake_at) => {
+                    self.wake_at = self.context.current() + NEVER;
+                    Some(Input::Woken)
+                },
+            };
+            let Some(input) = input else { continue };
+            self.step(input);
+        }
+    }
+
+    fn step(&mut self, input: Input) {
+        let block = matches!(input, Input::Block(_));
+        self.parts.recorder.input(clock::at_us(&self.context), self.parts.node, &input);
+        for effect in self.parts.agent.step(clock::now_ms(&self.context), input) {
+            self.perform(effect);
+        }
+        if block {
+            let waiting: Vec<RequestId> = self.waiting.keys().copied().collect();
+            waiting.iter().for_each(|request| self.tell(request));
+        }
+    }
+
+    fn local(&mut self, local: Local) -> Option<Input> {
+        match local {
+            Local::Submit { body, signature, data, reply } => {
+                let ticket = self.ticket(reply);
+                Some(Input::Submit { ticket, body, signature, data })
+            }
+            Local::Publish { data, reply } => {
+                let ticket = self.ticket(reply);
+                Some(Input::Publish { ticket, data })
+            }
+            Local::Await { request, reply } => {
+                self.waiting.entry(request).or_default().push(reply);
+                self.tell(&request);
+                None
+            }
+            Local::Done(input) => Some(input),
+        }
+    }
+
+    fn ticket(&mut self, reply: oneshot::Sender<Answer>) -> Ticket {
+        self.next_ticket += 1;
+        self.tickets.insert(self.next_ticket, reply);
+        self.next_ticket
+    }
+
+    /// Answers who waits for a request that has ended here.
+    fn tell(&mut self, request: &RequestId) {
+        let result = self.parts.disk.held().results.get(request).cloned();
+        let heard = result.map(Heard::Result).or_else(|| {
+            let record = self.parts.ledger.state().request(request)?;
+            let lost = matches!(record.status, Status::Failed | Status::Cancelled);
+            lost.then(|| Heard::Ended(record.reason.unwrap_or_default()))
+        });
+        let Some(heard) = heard else { return };
+        for reply in self.waiting.remove(request).unwrap_or_default() {
+            // A device that no longer waits asks again elsewhere.
+            let _ = reply.send(heard.clone());
+        }
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        let parts = &self.parts;
+        parts.recorder.effect(clock::at_us(&self.context), parts.node, &effect);
+        match effect {
+            Effect::Transact(payload) => self.transact(payload),
+            Effect::Send { to, message } => {
+                // Messages may get lost; the agent sends again.
+                let _ = parts.ledger.send(Recipient::Node(to), message);
+            }
+            Effect::Store { digest, data, .. } => self.store(digest, data, None),
+            Effect::KeepOutput { completion, data, until_ms } => {
+                self.store(completion.completion.output, data, Some((completion, until_ms)));
+            }
+            Effect::Load { digest } => {
+                let data = parts.disk.held().blobs.get(&digest).cloned();
+                self.later(Duration::ZERO, move || Some(Input::Loaded { digest, data }));
+            }
+            Effect::Run(spec) => self.run_task(spec),
+            Effect::Prepare { .. } | Effect::Note { .. } => {}
+            Effect::Discard { artifact, .. } => {
+                parts.disk.held().blobs.remove(&artifact);
+            }
+            Effect::Deliver(delivery) => self.hold(delivery),
+            Effect::Reply { ticket, answer } => {
+                if let Some(reply) = self.tickets.remove(&ticket) {
+                    // Who asked may have gone.
+                    let _ = reply.send(answer);
+                }
+            }
+            Effect::Wake { at_ms } => {
+                let wait = at_ms.saturating_sub(clock::now_ms(&self.context));
+                self.wake_at = self.context.current() + Duration::from_millis(wait);
+            }
+        }
+    }
+
+    fn transact(&self, payload: Payload) {
+        let plan = matches!(payload, Payload::ConfirmSchedule(_) | Payload::DeclineSchedule(_));
+        if plan && self.parts.silenced.load(Ordering::Relaxed) {
+            return;
+        }
+        outbox::send(&self.parts.transactions, payload);
+    }
+
+    fn store(
+        &self,
+        digest: Digest,
+        data: Bytes,
+        completion: Option<(trustmesh_types::evidence::SignedCompletion, u64)>,
+    ) {
+        let disk = self.parts.disk.clone();
+        self.later(self.parts.disk_time, move || {
+            let mut held = disk.held();
+            held.blobs.insert(digest, data);
+            held.completions.extend(completion);
+            Some(Input::Stored { digest, result: Ok(()) })
+        });
+    }
+
+    fn hold(&self, delivery: Delivery) {
+        let disk = self.parts.disk.clone();
+        let inbox = self.parts.inbox.clone();
+        let request = delivery.request;
+        self.later(self.parts.disk_time, move || {
+            disk.held().results.insert(request, Arc::new(delivery));
+            let (reply, _) = oneshot::channel();
+            // Wakes those who wait; this reply itself is for nobody.
+            let _ = inbox.send(Local::Await { request, reply });
+            None
+        });
+    }
+
+    fn run_task(&self, spec: RunSpec) {
+        let app = App::of(&spec.app);
+        let here = self.parts.disk.held().blobs.contains_key(&spec.artifact);
+        let takes = app.map_or(Duration::ZERO, App::running_time);
+        self.later(takes, move || {
+            let app = app.filter(|_| here).ok_or_else(|| format!("no artifact of {}", spec.app));
+            let output = app.and_then(|app| app.run(&spec.input)).and_then(|value| {
+                canonical::to_canonical(&value).map_err(|error| error.to_string())
+            });
+            let duration_us = u64::try_from(takes.as_micros()).unwrap_or(u64::MAX);
+            let result = output.map(|data| RunOutput { data: data.into(), duration_us });
+            Some(Input::Ran { run: spec.run, result })
+        });
+    }
+
+    /// Does something after a while and hands what comes of it to the loop.
+    fn later(&self, after: Duration, work: impl FnOnce() -> Option<Input> + Send + 'static) {
+        let inbox = self.parts.inbox.clone();
+        self.context.child("work").spawn(move |context| async move {
+            context.sleep(after).await;
+            if let Some(input) = work() {
+                // The loop may have ended with its ledger.
+                let _ = inbox.send(Local::Done(input));
+            }
+        });
+    }
+}

@@ -1,0 +1,22 @@
+//! A world: nodes, devices and faults, built from a scenario and a seed, played to its end
+//! and judged.
+//!
+//! - `cast`: keys and genesis; `mesh`: nodes and links; `setup`: what an operator does first;
+//! - `driver`, `outbox`, `disk`: what surrounds an agent; `device`: who asks;
+//! - `recorder`, `trace`: what is seen; `clock`: virtual time; `play`: the course of it all.
+
+mod cast;
+mod clock;
+mod device;
+mod disk;
+mod driver;
+mod mesh;
+mod outbox;
+mod play;
+mod recorder;
+mod setup;
+mod trace;
+
+pub(crate) use device::Asked;
+pub use play::run;
+pub(crate) use recorder::{Marks, Seen};

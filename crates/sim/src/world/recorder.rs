@@ -1,0 +1,139 @@
+//! What is seen of a world while it runs: the trace, the final blocks as each node
+//! delivers them, and when each step of a request happened first. It only listens.
+
+use super::trace::{self, Trace};
+use crate::oracle::{ChainView, Violation};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use trustmesh_agent::{Effect, Input};
+use trustmesh_state::{Finalized, State};
+use trustmesh_types::{Digest, Payload, RequestId, events::Event};
+
+/// When the steps of a request happened first, in microseconds since the world began; the
+/// last run that counted for `executed`.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(crate) struct Marks {
+    pub(crate) sent: Option<u64>,
+    pub(crate) arrived: Option<u64>,
+    pub(crate) submitted: Option<u64>,
+    pub(crate) accepted: Option<u64>,
+    pub(crate) planned: Option<u64>,
+    pub(crate) confirmed: Option<u64>,
+    pub(crate) executed: Option<u64>,
+    pub(crate) finalizing: Option<u64>,
+    pub(crate) finalized: Option<u64>,
+    pub(crate) received: Option<u64>,
+}
+
+/// What was seen.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) trace: Trace,
+    pub(crate) chain: ChainView,
+    pub(crate) violations: Vec<Violation>,
+    pub(crate) marks: BTreeMap<RequestId, Marks>,
+    /// The newest state of each node, by index.
+    pub(crate) states: BTreeMap<usize, State>,
+    /// Applications made ready, by node.
+    pub(crate) prepared: BTreeMap<usize, usize>,
+    /// Warnings that agents noted.
+    pub(crate) warnings: u64,
+}
+
+/// Takes notes; clones write into the same book.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Recorder(Arc<Mutex<Seen>>);
+
+fn first(mark: &mut Option<u64>, at_us: u64) {
+    mark.get_or_insert(at_us);
+}
+
+impl Recorder {
+    pub(crate) fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A step that the device sees.
+    pub(crate) fn mark(&self, id: RequestId, at_us: u64, of: fn(&mut Marks) -> &mut Option<u64>) {
+        first(of(self.seen().marks.entry(id).or_default()), at_us);
+    }
+
+    /// A device did or heard something; `number` is the device's.
+    pub(crate) fn device(&self, at_us: u64, number: usize, kind: &'static str, what: Digest) {
+        const DEVICES_FROM: usize = 1 << 16;
+        self.seen().trace.add(at_us, DEVICES_FROM + number, (kind, what));
+    }
+
+    /// A fault is injected.
+    pub(crate) fn fault(&self, at_us: u64, text: &str) {
+        tracing::info!(at_us, fault = text);
+        self.seen().trace.add(at_us, usize::MAX, ("fault", Digest::of(text.as_bytes())));
+    }
+
+    /// An agent hears something.
+    pub(crate) fn input(&self, at_us: u64, node: usize, input: &Input) {
+        let mut seen = self.seen();
+        seen.trace.add(at_us, node, trace::of_input(input));
+        match input {
+            Input::Block(finalized) => seen.block(at_us, node, finalized),
+            Input::Submit { body, .. } => {
+                first(&mut seen.marks.entry(body.id()).or_default().arrived, at_us);
+            }
+            Input::Ran { run, result: Ok(_) } => {
+                let marks = seen.marks.entry(run.request).or_default();
+                if marks.finalizing.is_none() {
+                    marks.executed = Some(at_us);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// An agent wants something.
+    pub(crate) fn effect(&self, at_us: u64, node: usize, effect: &Effect) {
+        let mut seen = self.seen();
+        seen.trace.add(at_us, node, trace::of_effect(effect));
+        match effect {
+            Effect::Transact(Payload::SubmitRequest(submission)) => {
+                first(&mut seen.marks.entry(submission.body.id()).or_default().submitted, at_us);
+            }
+            Effect::Transact(Payload::ConfirmSchedule(plan)) => {
+                first(&mut seen.marks.entry(plan.request).or_default().planned, at_us);
+            }
+            Effect::Transact(Payload::Finalize(end)) => {
+                first(&mut seen.marks.entry(end.request).or_default().finalizing, at_us);
+            }
+            Effect::Prepare { .. } => *seen.prepared.entry(node).or_default() += 1,
+            Effect::Note { warning, request, text } => {
+                seen.warnings += u64::from(*warning);
+                let request = request.map(|r| r.short()).unwrap_or_default();
+                tracing::debug!(at_us, node, warning, request, "{text}");
+            }
+            _ => {}
+        }
+    }
+
+    /// A node starts from a state that it had made durable.
+    pub(crate) fn starts(&self, node: usize, state: State) {
+        self.seen().states.insert(node, state);
+    }
+}
+
+impl Seen {
+    fn block(&mut self, at_us: u64, node: usize, finalized: &Finalized) {
+        self.violations.extend(self.chain.add(node, finalized));
+        self.states.insert(node, finalized.state.clone());
+        for event in &finalized.events {
+            let Some(id) = event.request() else { continue };
+            let marks = self.marks.entry(*id).or_default();
+            match event {
+                Event::RequestAccepted { .. } => first(&mut marks.accepted, at_us),
+                Event::PlanConfirmed { .. } => first(&mut marks.confirmed, at_us),
+                Event::RequestFinalized { .. } => first(&mut marks.finalized, at_us),
+                _ => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Getting a mesh ready through the ledger, as an operator does: artifacts published,
+//! applications deployed, workflows created, devices registered; every node's resources
+//! reported and every application prepared.
+
+use super::{
+    cast::Cast,
+    driver::Local,
+    mesh::{Door, Doors},
+    outbox,
+    recorder::Recorder,
+};
+use crate::{apps::App, error::SimError, scenario::Scenario};
+use commonware_runtime::{Clock as _, deterministic::Context};
+use commonware_utils::channel::oneshot;
+use std::time::Duration;
+use trustmesh_agent::Answer;
+use trustmesh_state::State;
+use trustmesh_types::{
+    AppId, Digest, Domain, Payload, codec,
+    records::{AppManifest, Runtime},
+    transaction::Deployment,
+};
+
+/// A mesh that is not ready by then never will be.
+const LONGEST: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// The first nonce of the operator.
+const NONCES_FROM: u64 = 1;
+
+fn failed(missing: String) -> SimError {
+    SimError::Setup { seconds: LONGEST.as_secs(), missing }
+}
+
+/// Gets the mesh ready through node 0.
+pub(crate) async fn prepare(
+    context: &Context,
+    scenario: &Scenario,
+    cast: &Cast,
+    doors: &Doors,
+    recorder: &Recorder,
+) -> Result<(), SimError> {
+    let door = doors.of(0).ok_or_else(|| failed("node 0".to_owned()))?;
+    let mut payloads = Vec::new();
+    for app in App::ALL {
+        payloads.push(Payload::DeployApp(publish(context, cast, &door, app).await?));
+    }
+    payloads.extend(scenario.workload.workflows.iter().cloned().map(Payload::CreateWorkflow));
+    for (number, device) in cast.devices.iter().enumerate() {
+        let name = format!("device-{number}");
+        payloads.push(Payload::RegisterDevice { device: device.public(), name });
+    }
+    let signed = payloads.into_iter().zip(NONCES_FROM..).map(|(payload, nonce)| {
+        outbox::sign(&cast.operator, cast.network, &door.ledger, nonce, payload)
+    });
+    for outcome in door.ledger.submit_many(signed.collect()).await {
+        outcome.map_err(|error| failed(format!("a transaction: {error}")))?;
+    }
+    let until = context.current() + LONGEST;
+    while let Some(missing) = missing(scenario, cast, doors, recorder) {
+        if context.current() > until {
+            return Err(failed(missing));
+        }
+        context.sleep(LOOK_EVERY).await;
+    }
+    Ok(())
+}
+
+async fn publish(
+    context: &Context,
+    cast: &Cast,
+    door: &Door,
+    app: App,
+) -> Result<Deployment, SimError> {
+    let artifact = app.artifact();
+    let manifest = AppManifest {
+        id: AppId::new(app.name()).map_err(|e| failed(e.to_string()))?,
+        version: "1".to_owned(),
+        runtime: Runtime::Wasm,
+        artifact: Digest::of(&artifact),
+        artifact_bytes: artifact.len() as u64,
+        requirements: app.requirements(),
+        deterministic: true,
+    };
+    let until = context.current() + LONGEST;
+    let receipts = loop {
+        let (reply, answer) = oneshot::channel();
+        let data = artifact.clone().into();
+        door.inbox
+            .send(Local::Publish { data, reply })
+            .map_err(|_| failed("node 0 has ended".to_owned()))?;
+        match answer.await {
+            Ok(Answer::Published(receipts)) => break receipts,
+            other if context.current() > until => {
+                return Err(failed(format!("the artifact of {}: {other:?}", app.name())));
+            }
+            _ => context.sleep(LOOK_EVERY).await,
+        }
+    };
+    let publisher_signature =
+        cast.operator.sign(Domain::Artifact, &cast.network, &codec::encode(&manifest));
+    Ok(Deployment { manifest, publisher_signature, receipts })
+}
+
+/// What is not there yet on some node.
+fn missing(scenario: &Scenario, cast: &Cast, doors: &Doors, recorder: &Recorder) -> Option<String> {
+    for node in doors.up() {
+        let door = doors.of(node)?;
+        if let Some(missing) = missing_on(&door.ledger.state(), scenario, cast) {
+            return Some(format!("{missing} on node {node}"));
+        }
+        if recorder.seen().prepared.get(&node).copied().unwrap_or(0) < App::ALL.len() {
+            return Some(format!("applications made ready on node {node}"));
+        }
+    }
+    None
+}
+
+fn missing_on(state: &State, scenario: &Scenario, cast: &Cast) -> Option<String> {
+    let now_ms = state.timestamp_ms();
+    if state.apps().count() < App::ALL.len() {
+        return Some("applications".to_owned());
+    }
+    if state.workflows().count() < scenario.workload.workflows.len() {
+        return Some("workflows".to_owned());
+    }
+    if state.devices().count() < cast.devices.len() {
+        return Some("devices".to_owned());
+    }
+    let live = state.nodes().iter().filter(|node| node.live(now_ms)).count();
+    (live < cast.nodes.len()).then(|| "reports of resources".to_owned())
+}
