@@ -19,8 +19,11 @@ fn sample() -> Block {
 fn golden_bytes() {
     let block = LedgerBlock::new(sample());
     let bytes = block.encode();
-    assert_eq!(bytes.len(), 396);
-    assert_eq!(Digest::of(&bytes).to_string(), "golden-encoding");
+    assert_eq!(bytes.len(), 365);
+    assert_eq!(
+        Digest::of(&bytes).to_string(),
+        "ef4df4d2b2c790e5240dc43decbde7e1fedfac55826908d559e8ecf2be2b5a00"
+    );
     assert_eq!(Digest(block.digest().0), sample().digest());
 }
 

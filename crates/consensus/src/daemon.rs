@@ -1,8 +1,8 @@
 //! A ledger on real threads, disks and sockets, for the daemon.
 //!
 //! The engine's runtime lives on a thread of its own, so the caller may use any other: only
-//! channels cross. Peers are those of genesis, authenticated by their keys; validators are
-//! dialled, other nodes dial validators.
+//! channels cross. Peers are the ledger's nodes, authenticated by their keys: those of genesis
+//! from the start, others once they are admitted.
 
 use crate::{
     engine::{self, CHANNELS, Network, Transport, channel_quota, max_message_size},
@@ -34,7 +34,7 @@ use std::{
 use trustmesh_types::{genesis::Genesis, records::NodeInfo};
 
 /// Peers beside those of genesis that mailboxes have room for.
-const SPARE_PEERS: usize = 4;
+const SPARE_PEERS: usize = 8;
 
 /// The authenticated network.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ pub async fn start_node(
 ) -> Result<(Handle, Streams, JoinHandle<()>), StartError> {
     let engine_error = |reason: String| StartError::Engine { reason };
     prepare(&options.directory, options.listen)?;
-    let peers = peers(&options.ledger.genesis)?;
+    let peers = peers(&options.ledger.genesis.nodes)?;
     let (reply, started) = oneshot::channel();
     let thread = std::thread::Builder::new()
         .name("ledger".to_owned())
@@ -91,13 +91,43 @@ fn address(node: &NodeInfo) -> Result<(EngineKey, Address), StartError> {
     Ok((engine_public(&node.key)?, Address::from(socket)))
 }
 
-fn peers(genesis: &Genesis) -> Result<AddressableTrackedPeers<EngineKey>, StartError> {
+fn peers(nodes: &[NodeInfo]) -> Result<AddressableTrackedPeers<EngineKey>, StartError> {
     let of = |validator: bool| -> Result<Map<EngineKey, Address>, StartError> {
-        let nodes = genesis.nodes.iter().filter(|n| n.roles.validator == validator);
+        let nodes = nodes.iter().filter(|n| n.roles.validator == validator);
         let addresses = nodes.map(address).collect::<Result<Vec<_>, _>>()?;
         Ok(Map::from_iter_dedup(addresses))
     };
     Ok(AddressableTrackedPeers::new(of(true)?, of(false)?))
+}
+
+fn peers_max(genesis: &Genesis) -> usize {
+    genesis.nodes.len() + SPARE_PEERS
+}
+
+/// Lets nodes connect that were admitted after genesis.
+async fn follow_members(handle: Handle, mut oracle: lookup::Oracle<EngineKey>, most: usize) {
+    let mut joined = handle.joined();
+    loop {
+        let state = handle.state();
+        let mut nodes: Vec<NodeInfo> = state.nodes().into_iter().map(|view| view.info).collect();
+        nodes.sort_by_key(|node| !node.roles.validator);
+        if nodes.len() > most {
+            tracing::warn!(
+                nodes = nodes.len(),
+                most,
+                "more nodes were admitted than this process has room for, the others are not connected"
+            );
+            nodes.truncate(most);
+        }
+        // Id 0 was that of genesis.
+        match peers(&nodes) {
+            Ok(peers) => drop(oracle.track(state.height() + 1, peers)),
+            Err(error) => tracing::warn!(%error, "an admitted node can't be connected to"),
+        }
+        if joined.changed().await.is_err() {
+            return;
+        }
+    }
 }
 
 type Handshake = Cups<Sake<ed25519::PrivateKey>, ChaCha20Poly1305>;
@@ -110,12 +140,11 @@ fn p2p_config(options: &NodeOptions) -> lookup::Config<Handshake> {
         max_handshake_age: Duration::from_secs(10),
         version: sake::Version::V1,
     };
-    let peers_max = NonZeroUsize::MIN.saturating_add(genesis.nodes.len() + SPARE_PEERS - 1);
     let mut config = lookup::Config::local(
         Cups::<_, ChaCha20Poly1305>::new(sake, cups::Version::V1),
         &keys::p2p_namespace(&genesis.network_id()),
         options.listen,
-        peers_max,
+        NonZeroUsize::MIN.saturating_add(peers_max(genesis) - 1),
         max_message_size(genesis.validators().len()),
         NZUsize!(512),
     );
@@ -144,9 +173,12 @@ fn run(
         let channels: [_; CHANNELS] =
             std::array::from_fn(|channel| network.register(channel as u64, channel_quota(channel)));
         network.start();
+        let (members, most) = (oracle.clone(), peers_max(&options.ledger.genesis));
         let ends = Network::<Authenticated> { peers: oracle.clone(), blocker: oracle, channels };
         match engine::start(context.child("ledger"), options.ledger, ends, directory).await {
             Ok((handle, streams, task)) => {
+                let followed = handle.clone();
+                context.child("members").spawn(move |_| follow_members(followed, members, most));
                 // Whoever started it may be gone: then nobody needs the ledger.
                 if reply.send(Ok((handle, streams))).is_ok() {
                     // An error means that the task was aborted, which is an end as well.

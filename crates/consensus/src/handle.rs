@@ -66,6 +66,7 @@ pub(crate) struct Parts {
     pub(crate) chain: Chain,
     pub(crate) view: Arc<AtomicU64>,
     pub(crate) height: watch::Receiver<u64>,
+    pub(crate) joined: watch::Receiver<u64>,
     pub(crate) metrics: Box<dyn Fn() -> String + Send + Sync>,
     pub(crate) stop: watch::Sender<bool>,
     pub(crate) stopped: watch::Receiver<bool>,
@@ -142,6 +143,11 @@ impl Handle {
     #[must_use]
     pub fn height(&self) -> watch::Receiver<u64> {
         self.0.height.clone()
+    }
+
+    /// The last final height at which nodes joined, to be watched for changes.
+    pub(crate) fn joined(&self) -> watch::Receiver<u64> {
+        self.0.joined.clone()
     }
 
     /// The final block at `height`, if this node has it.

@@ -24,8 +24,13 @@ pub const INLINE_TRANSACTIONS_MAX: usize = 16;
 pub const OVERLAY_DEPTH_MAX: u64 = 64;
 /// Most executed blocks above the newest final one, forks included.
 pub const OVERLAYS_MAX: usize = 256;
-/// Blocks between two snapshots of the state.
-pub const SNAPSHOT_INTERVAL_BLOCKS: u64 = 256;
+/// Blocks between two snapshots of the state, at least.
+pub const SNAPSHOT_BLOCKS_MIN: u64 = 256;
+/// Block time between two snapshots, at least, so that a busy chain does not write its state
+/// all the time.
+pub const SNAPSHOT_TIME_MS_MIN: u64 = 60_000;
+/// Blocks after which a snapshot is due whatever the time: what a restart replays at most.
+pub const SNAPSHOT_BLOCKS_MAX: u64 = 4_096;
 /// Snapshots that are kept.
 pub const SNAPSHOTS_KEPT: usize = 2;
 /// Finalized blocks that wait for the consumer.
@@ -36,6 +41,8 @@ pub const MESSAGES_QUEUE_MAX: usize = 1_024;
 pub const OUTBOX_QUEUE_MAX: usize = 4_096;
 /// Largest group of gossiped transactions.
 pub const GOSSIP_BYTES_MAX: usize = 256 * 1024;
+/// Most bytes of own transactions that are gossiped again at a time.
+pub const REGOSSIP_BYTES_MAX: usize = 4 * GOSSIP_BYTES_MAX;
 /// Least time between two sends to one peer on a channel; what comes between goes together.
 /// It keeps a busy sender under the channel's quota.
 pub const SEND_GAP: Duration = Duration::from_millis(3);

@@ -31,7 +31,7 @@ pub(crate) async fn propose<E: Runtime>(
 ) -> Option<Digested<LedgerBlock>> {
     let parent = ancestry.next().await?;
     let digest = Digest(parent.digest().0);
-    let state = ledger::state_after(context, &application.ledger, parent, ancestry).await?;
+    let state = ledger::state_after(context, application, parent, ancestry).await?;
     let chosen = hold(context, application, &state).await;
 
     let timestamp_ms = runtime::now_ms(context).max(state.timestamp_ms() + 1);

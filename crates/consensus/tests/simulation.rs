@@ -142,7 +142,8 @@ fn a_whole_network_stops_and_starts_again_with_its_state() {
         for n in 0..4 {
             nodes.push(world.start(n, None).await);
         }
-        let id = nodes[0].handle.submit(note(&nodes[0].handle, 1)).await.unwrap();
+        let first = note(&nodes[0].handle, 1);
+        let id = nodes[0].handle.submit(first.clone()).await.unwrap();
         for node in &mut nodes {
             node.until_included(id).await;
         }
@@ -162,10 +163,7 @@ fn a_whole_network_stops_and_starts_again_with_its_state() {
             nodes.push(node);
         }
         // The state is the old one: what is on the ledger is not taken a second time.
-        let old = note(&nodes[0].handle, 1);
-        let mut again = old.transaction.clone();
-        again.valid_until_height = 500;
-        let outcome = nodes[0].handle.submit(again.sign(&operator())).await;
+        let outcome = nodes[0].handle.submit(first).await;
         assert!(matches!(outcome, Err(SubmitError::Inadmissible { .. })), "{outcome:?}");
         let id = nodes[1].handle.submit(note(&nodes[1].handle, 3)).await.unwrap();
         for node in &mut nodes {

@@ -13,7 +13,7 @@ use crate::{
     error::StartError,
     handle::{Handle, Parts, Streams},
     keys,
-    ledger::{Delivery, Ledger, RecoveryError, Snapshots, recover},
+    ledger::{Delivery, Ledger, Observer, RecoveryError, Snapshots, recover},
     limits::{FINALIZED_QUEUE_MAX, INTAKE_GROUPS_MAX, MESSAGES_QUEUE_MAX, OUTBOX_QUEUE_MAX},
     options::{Options, Times},
     pool::{self, Arrival, Pool},
@@ -110,7 +110,9 @@ pub(super) async fn assemble<E: Runtime, T: Transport>(
     ledger.reset(tip, state.clone());
 
     let (finalized, finalized_out) = mpsc::channel(FINALIZED_QUEUE_MAX);
-    let (observer, height) = watch::channel(state.height());
+    let (tell_height, height) = watch::channel(state.height());
+    let (tell_joined, joined) = watch::channel(state.height());
+    let observer = Observer { height: tell_height, joined: tell_joined };
     let delivery = Delivery {
         ledger: ledger.clone(),
         pool: pool.clone(),
@@ -118,6 +120,7 @@ pub(super) async fn assemble<E: Runtime, T: Transport>(
         chain: archive.chain.clone(),
         finalized,
         observer,
+        last_snapshot: (state.height(), state.timestamp_ms()),
     };
     let archived = archive.processed;
     let delivery = context
@@ -141,6 +144,7 @@ pub(super) async fn assemble<E: Runtime, T: Transport>(
         chain: archive.chain,
         view,
         height,
+        joined,
         metrics: Box::new(move || metrics.encode()),
         stop: ends.stop,
         stopped: ends.stopped,

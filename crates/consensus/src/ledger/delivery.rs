@@ -8,7 +8,7 @@
 use super::{Chain, Executed, Ledger, Snapshots, execute, recovery};
 use crate::{
     block::LedgerBlock,
-    limits::SNAPSHOT_INTERVAL_BLOCKS,
+    limits::{SNAPSHOT_BLOCKS_MAX, SNAPSHOT_BLOCKS_MIN, SNAPSHOT_TIME_MS_MIN},
     pool::Pool,
     runtime::{self, Runtime},
 };
@@ -20,12 +20,28 @@ use commonware_utils::{
 };
 use std::sync::Arc;
 use trustmesh_state::{Finalized, State};
+use trustmesh_types::Payload;
 
 /// A final block and how to acknowledge it.
 pub(crate) type Incoming = (Digested<LedgerBlock>, Exact);
 
-/// Told of each block that becomes final here.
-pub(crate) type Observer = watch::Sender<u64>;
+/// Whom blocks that become final here are told.
+pub(crate) struct Observer {
+    /// The final height.
+    pub(crate) height: watch::Sender<u64>,
+    /// The last final height at which nodes joined.
+    pub(crate) joined: watch::Sender<u64>,
+}
+
+impl Observer {
+    fn tell(&self, block: &LedgerBlock) {
+        let joins = |payload: &Payload| matches!(payload, Payload::AdmitNode(_));
+        if block.block().transactions.iter().any(|t| joins(&t.transaction.payload)) {
+            self.joined.send_replace(block.number());
+        }
+        self.height.send_replace(block.number());
+    }
+}
 
 /// The task's parts.
 pub(crate) struct Delivery {
@@ -39,8 +55,10 @@ pub(crate) struct Delivery {
     pub(crate) chain: Chain,
     /// The consumer.
     pub(crate) finalized: mpsc::Sender<Arc<Finalized>>,
-    /// Told the final height.
+    /// Told of each block.
     pub(crate) observer: Observer,
+    /// Height and timestamp of the state that was last written as a snapshot.
+    pub(crate) last_snapshot: (u64, u64),
 }
 
 impl Delivery {
@@ -92,6 +110,14 @@ impl Delivery {
         }
     }
 
+    fn snapshot_due(&self, state: &State) -> bool {
+        let (height, timestamp_ms) = self.last_snapshot;
+        let blocks = state.height().saturating_sub(height);
+        let time_ms = state.timestamp_ms().saturating_sub(timestamp_ms);
+        blocks >= SNAPSHOT_BLOCKS_MAX
+            || (blocks >= SNAPSHOT_BLOCKS_MIN && time_ms >= SNAPSHOT_TIME_MS_MIN)
+    }
+
     async fn apply<E: Runtime>(
         &mut self,
         context: &E,
@@ -107,12 +133,16 @@ impl Delivery {
         };
         let height = block.number();
         self.pool.finalized(block.ids(), height);
-        self.observer.send_replace(height);
+        self.observer.tell(block);
         let state = finalized.state.clone();
         // A consumer that is gone no longer wants blocks; the chain goes on without it.
         let _ = self.finalized.send(finalized).await;
-        if height.is_multiple_of(SNAPSHOT_INTERVAL_BLOCKS) {
-            snapshot(context, &self.snapshots, block.digest(), state).await;
+        if self.snapshot_due(&state) {
+            self.last_snapshot = (height, state.timestamp_ms());
+            let (snapshots, tip) = (self.snapshots.clone(), block.digest());
+            context.child("snapshot").spawn(move |context| async move {
+                snapshot(&context, &snapshots, tip, state).await;
+            });
         }
         true
     }

@@ -3,11 +3,13 @@
 //! A block counts as executed only when its header names the very roots that execution
 //! gives (PROTOCOL §2): what [`execute`] returns may be voted for or folded in.
 
-use super::{Executed, Ledger};
+use super::Executed;
 use crate::{
+    application::LedgerApplication,
     block::LedgerBlock,
     limits::{INLINE_TRANSACTIONS_MAX, OVERLAY_DEPTH_MAX},
     runtime::{self, Runtime},
+    signatures,
 };
 use commonware_consensus::marshal::ancestry::Ancestry;
 use commonware_cryptography::{Digested, Digestible as _};
@@ -73,16 +75,18 @@ fn execute_now(parent: &State, block: &LedgerBlock) -> Result<Executed, Unsound>
 }
 
 /// The state after `block`, which is final or notarized: executes it and those of its
-/// ancestors that were not executed here yet. A node that is far behind waits for finality
+/// ancestors that were not executed here yet, their signatures checked too (so that whatever
+/// is kept may be voted for). A node that is far behind waits for finality
 /// to come near instead of walking back.
 ///
 /// `None` when `block` can't become final any more, or does not execute.
 pub(crate) async fn state_after<E: Runtime>(
     context: &E,
-    ledger: &Ledger,
+    application: &LedgerApplication,
     block: Digested<LedgerBlock>,
     mut ancestry: impl Ancestry<LedgerBlock>,
 ) -> Option<State> {
+    let ledger = &application.ledger;
     ledger.reach(block.inner().number().saturating_sub(OVERLAY_DEPTH_MAX)).await;
     let mut missing: Vec<LedgerBlock> = Vec::new();
     let mut at = block;
@@ -97,10 +101,14 @@ pub(crate) async fn state_after<E: Runtime>(
         at = ancestry.next().await?;
     };
     for block in missing.into_iter().rev() {
+        if let Err(error) = signatures::check(context, application, &block).await {
+            tracing::error!(height = block.number(), %error, "a parent is not to be built on");
+            return None;
+        }
         let executed = match execute(context, state, block.clone()).await {
             Ok(executed) => executed,
             Err(error) => {
-                tracing::error!(height = block.number(), %error, "a notarized block does not execute");
+                tracing::error!(height = block.number(), %error, "a parent does not execute");
                 return None;
             }
         };

@@ -10,7 +10,7 @@ mod recovery;
 mod snapshot;
 mod tree;
 
-pub(crate) use delivery::{Delivery, Incoming as FinalBlock, snapshot};
+pub(crate) use delivery::{Delivery, Incoming as FinalBlock, Observer, snapshot};
 pub(crate) use execute::{execute, state_after};
 pub(crate) use recovery::{Chain, RecoveryError, recover};
 pub(crate) use snapshot::Snapshots;

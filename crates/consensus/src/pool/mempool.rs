@@ -6,7 +6,7 @@
 //! proposes depends on arrival order alone.
 
 use crate::limits::{
-    GOSSIP_BYTES_MAX, POOL_BYTES_MAX, POOL_SIGNER_TRANSACTIONS_MAX, POOL_TRANSACTIONS_MAX,
+    POOL_BYTES_MAX, POOL_SIGNER_TRANSACTIONS_MAX, POOL_TRANSACTIONS_MAX, REGOSSIP_BYTES_MAX,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use trustmesh_state::State;
@@ -153,7 +153,7 @@ impl Mempool {
                 continue;
             }
             bytes += entry.bytes;
-            if bytes > GOSSIP_BYTES_MAX {
+            if bytes > REGOSSIP_BYTES_MAX {
                 break;
             }
             entry.gossiped_ms = Some(now_ms);

@@ -9,7 +9,7 @@ use crate::{
     block::LedgerBlock,
     keys::{EngineKey, ledger_public},
     ledger,
-    limits::{CLOCK_WAIT_MS_MAX, INLINE_SIGNATURES_MAX},
+    limits::CLOCK_WAIT_MS_MAX,
     runtime::{self, Runtime},
     signatures,
 };
@@ -17,7 +17,7 @@ use commonware_consensus::marshal::ancestry::Ancestry;
 use commonware_cryptography::{Digested, Digestible as _};
 use futures::StreamExt as _;
 use trustmesh_types::{
-    Header, PublicKey, SignedTransaction, TxId,
+    Header, PublicKey,
     block::BLOCK_VERSION,
     limits::{BLOCK_BYTES_MAX, CLOCK_AHEAD_MS_MAX},
 };
@@ -35,8 +35,6 @@ pub(crate) enum Refusal {
     TooFarAhead { got_ms: u64, ahead_ms: u64 },
     #[error("its transactions have {got_bytes} bytes, at most {BLOCK_BYTES_MAX} are allowed")]
     TooLarge { got_bytes: usize },
-    #[error("transaction {id} has a bad signature")]
-    Signature { id: TxId },
 }
 
 /// Whether to vote for the block that `ancestry` starts with, proposed by `leader`.
@@ -73,14 +71,14 @@ async fn judge<E: Runtime>(
     check_size(inner).map_err(|e| e.to_string())?;
     await_clock(context, header.timestamp_ms, parent_ms).await.map_err(|e| e.to_string())?;
 
-    let state = ledger::state_after(context, &application.ledger, parent, ancestry)
+    let state = ledger::state_after(context, application, parent, ancestry)
         .await
         .ok_or("its parent can't become final any more")?;
     if application.ledger.executed(&digest, inner.number()).is_some() {
         // Executed before: as an own proposal, or in an earlier view.
         return Ok(());
     }
-    check_signatures(context, application, inner).await.map_err(|e| e.to_string())?;
+    signatures::check(context, application, inner).await.map_err(|e| e.to_string())?;
     let executed =
         ledger::execute(context, state, inner.clone()).await.map_err(|e| e.to_string())?;
     application.ledger.keep(inner, executed);
@@ -140,45 +138,4 @@ async fn await_clock<E: Runtime>(
         }
         context.sleep(std::time::Duration::from_millis(wait_ms)).await;
     }
-}
-
-/// Checks the signatures that were not checked before, in one batch.
-async fn check_signatures<E: Runtime>(
-    context: &E,
-    application: &LedgerApplication,
-    block: &LedgerBlock,
-) -> Result<(), Refusal> {
-    let (pool, entropy) = (&application.pool, application.entropy);
-    let unseen: Vec<usize> = pairs(block)
-        .enumerate()
-        .filter(|(_, (id, signed))| !pool.is_verified(id, &signed.signature))
-        .map(|(at, _)| at)
-        .collect();
-    let network = application.ledger.state().network();
-    let (of, at) = (block.clone(), unseen.clone());
-    let work = move || {
-        let all: Vec<_> = pairs(&of).collect();
-        let unseen = at.iter().filter_map(|at| all.get(*at).copied());
-        signatures::bad(&network, unseen, &entropy)
-    };
-    let bad = if unseen.len() <= INLINE_SIGNATURES_MAX {
-        work()
-    } else {
-        // No verdict while stopping: the engine drops this wait with everything else.
-        match runtime::off_thread(context, "signatures", work).await {
-            Some(bad) => bad,
-            None => std::future::pending().await,
-        }
-    };
-    let transactions: Vec<_> = pairs(block).collect();
-    let at = |place: &usize| transactions.get(*place).copied();
-    if let Some((id, _)) = bad.first().and_then(|b| unseen.get(*b)).and_then(at) {
-        return Err(Refusal::Signature { id: *id });
-    }
-    pool.remember(unseen.iter().filter_map(at).map(|(id, signed)| (*id, signed.signature)));
-    Ok(())
-}
-
-fn pairs(block: &LedgerBlock) -> impl Iterator<Item = (&TxId, &SignedTransaction)> {
-    block.ids().iter().zip(&block.block().transactions)
 }
