@@ -1,1 +1,19 @@
-//! The ledger's contracts: a pure function of state and block.
+//! The ledger's contracts: a pure function of state and block (PROTOCOL §2–§4).
+//!
+//! - [`store`]: the authenticated map that everything stands in;
+//! - [`tables`]: what stands in it;
+//! - [`machine`]: block validity, and one `match` that applies a transaction;
+//! - [`contracts`]: the rules, a module per contract.
+//!
+//! Invariants: no clock, randomness, I/O, floats or hash-map order; equal block streams
+//! give equal roots (S5); a refused transaction changes nothing but what a fault records.
+
+#![deny(clippy::float_arithmetic, clippy::float_cmp)]
+
+pub mod contracts;
+pub mod machine;
+pub mod store;
+pub mod tables;
+
+pub use machine::Draft;
+pub use store::{StateProof, Store};

@@ -5,13 +5,12 @@
 //! changed when it refuses: the machine rolls back.
 
 pub mod applications;
-pub(crate) mod bounds;
 pub mod membership;
 pub mod notes;
 pub mod resources;
-pub(crate) mod roles;
 pub mod schedule;
 pub(crate) mod storage;
+pub(crate) mod values;
 pub mod workflows;
 
 #[cfg(test)]

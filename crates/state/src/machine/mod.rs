@@ -1,0 +1,14 @@
+//! The machine: executes blocks on a state (PROTOCOL §2).
+//!
+//! - `validity`: which transactions a block may hold at all;
+//! - `selection`: what a leader puts into one;
+//! - `execution`: a block's transactions one by one, then what its end brings;
+//! - `apply`: one `match` from payload to contract;
+//! - `draft`: what contracts work on.
+//!
+//! Invariant: an invalid block changes nothing; a valid one gives a receipt per
+//! transaction, and a refused transaction leaves only what its fault records.
+
+mod draft;
+
+pub use draft::Draft;
