@@ -7,8 +7,8 @@
 use crate::{alert, command::answer, detect, process, simulate};
 use serde_json::{Value, json};
 
-fn stage(
-    stage: impl Fn(&crate::Envelope) -> Result<Value, crate::AppError>,
+fn stage<T: serde::Serialize>(
+    stage: fn(&crate::Envelope) -> Result<T, crate::AppError>,
     input: &Value,
 ) -> Value {
     let output: Value = serde_json::from_str(&answer(input.to_string().as_bytes(), stage)).unwrap();
@@ -32,13 +32,12 @@ fn alerts(window: &Value, params: &Value) -> Vec<Value> {
 #[test]
 fn simulated_windows_alert_now_and_then_and_the_same_every_time() {
     let limits = json!({"temperature_min": 2, "temperature_max": 8});
-    let raised = |seed: u64| -> Vec<usize> {
+    let raised = |seed: u64| -> Vec<u64> {
         (0..400)
             .filter(|index| {
                 let window = serde_json::to_value(simulate(seed, *index, 30)).unwrap();
                 !alerts(&window, &limits).is_empty()
             })
-            .map(|index| usize::try_from(index).unwrap())
             .collect()
     };
     let first = raised(1);
