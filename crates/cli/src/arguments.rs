@@ -1,0 +1,70 @@
+//! The command line's root: the nouns, and the flags that all of them take.
+
+use crate::{
+    commands::{
+        app::AppCommand, bench::BenchCommand, completions::CompletionsArgs, demo::DemoArgs,
+        device::DeviceCommand, key::KeyCommand, ledger::LedgerCommand, network::NetworkCommand,
+        node::NodeCommand, request::RequestCommand, workflow::WorkflowCommand,
+    },
+    context::ContextArgs,
+};
+use clap::{Parser, Subcommand};
+
+/// A trusted-computing mesh for the edge: nodes that do not trust each other run a device's
+/// workflow and agree on a ledger about all of it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "trustmesh",
+    version,
+    propagate_version = true,
+    max_term_width = 100,
+    after_help = "Examples:
+  trustmesh demo                                  four nodes, the cold chain, results
+  trustmesh network init mesh && trustmesh network up mesh
+  cd mesh && trustmesh node list
+
+Where commands go: flags, then TRUSTMESH_* variables, then the nearest trustmesh.toml.
+Exit codes: 0 done, 1 it did not work out, 2 the command or a file it names is wrong."
+)]
+pub struct Cli {
+    #[command(flatten)]
+    pub context: ContextArgs,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The nouns.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a local mesh through the cold chain: one command
+    Demo(DemoArgs),
+    /// A mesh of processes on this machine
+    #[command(subcommand)]
+    Network(NetworkCommand),
+    /// Run a node; see who takes part
+    #[command(subcommand)]
+    Node(NodeCommand),
+    /// Key files
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Applications
+    #[command(subcommand)]
+    App(AppCommand),
+    /// Workflows
+    #[command(subcommand)]
+    Workflow(WorkflowCommand),
+    /// Devices
+    #[command(subcommand)]
+    Device(DeviceCommand),
+    /// Requests and their results
+    #[command(subcommand)]
+    Request(RequestCommand),
+    /// The ledger
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
+    /// Measure a local mesh
+    #[command(subcommand)]
+    Bench(BenchCommand),
+    /// Completions for a shell
+    Completions(CompletionsArgs),
+}

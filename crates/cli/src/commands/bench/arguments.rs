@@ -1,0 +1,61 @@
+//! Flags of the noun.
+
+use clap::{Args, Subcommand};
+use std::time::Duration;
+use trustmesh_api::duration;
+
+/// Measures a local mesh.
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Example:
+  trustmesh bench latency && trustmesh bench throughput -o json")]
+pub enum BenchCommand {
+    /// One request at a time: round trip and what the framework adds; then the idle mesh
+    #[command(after_help = "Example:
+  trustmesh bench latency --requests 500 -o json
+  trustmesh bench latency --simulated --nodes 16 --requests 40")]
+    Latency(LatencyArgs),
+    /// As much as the mesh takes: finished requests, then bare ledger transactions
+    #[command(after_help = "Example:
+  trustmesh bench throughput --concurrency 256")]
+    Throughput(ThroughputArgs),
+}
+
+/// How latency is measured.
+#[derive(Debug, Args)]
+pub struct LatencyArgs {
+    /// Nodes
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(4..=16))]
+    pub nodes: u16,
+    /// Requests, one after the other, of a workflow of three stages that do nothing
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub requests: u32,
+    /// How long the idle mesh is watched
+    #[arg(long, default_value = "20s", value_parser = duration::parse)]
+    pub idle: Duration,
+    /// Play it in virtual time instead: nodes 5.12 ms apart, the device 12.2 ms away
+    #[arg(long)]
+    pub simulated: bool,
+}
+
+/// How throughput is measured.
+#[derive(Debug, Args)]
+pub struct ThroughputArgs {
+    /// Nodes
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(4..=16))]
+    pub nodes: u16,
+    /// Requests of a workflow of three stages that do nothing; 0 to leave them out
+    #[arg(long, default_value_t = 4_000)]
+    pub requests: u32,
+    /// Devices that send them, and that sign the transactions
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4_096))]
+    pub devices: u16,
+    /// Requests on their way at the same time: the next is sent when a result is in
+    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..=4_096))]
+    pub concurrency: u16,
+    /// Signed transactions of 512 bytes; 0 to leave them out
+    #[arg(long, default_value_t = 100_000)]
+    pub transactions: u32,
+    /// Transactions handed over at a time
+    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..=512))]
+    pub batch: u16,
+}

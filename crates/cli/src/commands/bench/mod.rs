@@ -1,0 +1,28 @@
+//! `trustmesh bench`: figures of a real local mesh, with the machine named.
+//!
+//! Each run starts its own mesh of processes in a temporary folder, measures, and stops it.
+//! A benchmark, not a test: it reports what it finds beside the target, and its exit code
+//! says only whether every request and transaction came through.
+
+mod arguments;
+mod latency;
+mod load;
+mod machine;
+mod notes;
+mod report;
+mod simulated;
+mod throughput;
+mod usage;
+
+pub use arguments::BenchCommand;
+
+use crate::{context::Context, failure::Done};
+
+/// Runs a command of this noun.
+pub async fn run(context: &Context, command: BenchCommand) -> Done {
+    match command {
+        BenchCommand::Latency(args) if args.simulated => simulated::run(context, &args).await,
+        BenchCommand::Latency(args) => latency::run(context, &args).await,
+        BenchCommand::Throughput(args) => throughput::run(context, &args).await,
+    }
+}

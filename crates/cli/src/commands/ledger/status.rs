@@ -1,0 +1,72 @@
+//! What the ledger says.
+
+use crate::{
+    context::Context,
+    failure::{Done, Failure},
+    output::{Table, units},
+};
+use std::time::Duration;
+use trustmesh_api::{BlockView, ListQuery};
+use trustmesh_types::{TxId, receipt::Outcome};
+
+/// Where the ledger stands, as the node that answers sees it.
+pub async fn status(context: &Context) -> Done {
+    let status = context.client()?.status().await?;
+    context.printer.answer(&status, |it| {
+        Table::pairs([
+            ("network", format!("{} ({})", it.name, it.network)),
+            ("height", it.height.to_string()),
+            ("block time", format!("{} UTC", units::utc(it.timestamp_ms))),
+            ("state root", it.state_root.to_string()),
+            ("view", it.view.to_string()),
+            ("pending", format!("{} transactions", it.pending)),
+            ("validators", format!("{}, {} may fail", it.validators, it.faults_tolerated)),
+            ("told by", format!("{} (trustmesh {})", it.node_name, it.version)),
+            ("follows the chain", if it.caught_up { "yes" } else { "no, catching up" }.to_owned()),
+        ])
+    })
+}
+
+/// The newest blocks.
+pub async fn blocks(context: &Context, limit: u32) -> Done {
+    let query = ListQuery { limit: Some(limit), after: None };
+    let page = context.client()?.blocks(&query).await?;
+    context.printer.answer(&page.items, |blocks: &Vec<BlockView>| {
+        let columns = ["height", "block", "time (UTC)", "transactions", "proposer", "state root"];
+        let mut table = Table::new(&columns, "no block yet but genesis");
+        for block in blocks {
+            let it = &block.header;
+            table.row([
+                it.height.to_string(),
+                block.digest.short(),
+                units::utc(it.timestamp_ms),
+                block.transactions.len().to_string(),
+                it.proposer.short(),
+                it.state_root.short(),
+            ]);
+        }
+        table.text()
+    })
+}
+
+/// A transaction.
+pub async fn tx(context: &Context, id: &TxId) -> Done {
+    let found = context.client()?.find_transaction(id, Duration::ZERO).await?;
+    let view = found.ok_or_else(|| {
+        Failure::failed(format!("no final transaction has the id {id}"))
+            .advise("it may be on its way, too old for this node's history, or of another network")
+    })?;
+    context.printer.answer(&view, |it| {
+        let outcome = match &it.outcome {
+            Outcome::Applied => "applied".to_owned(),
+            Outcome::Rejected(why) => format!("rejected ({}): {why}", why.code),
+        };
+        Table::pairs([
+            ("transaction", it.id.to_string()),
+            ("kind", it.kind.clone()),
+            ("signer", it.signer.to_string()),
+            ("block", format!("{} at {} UTC", it.height, units::utc(it.timestamp_ms))),
+            ("outcome", outcome),
+        ])
+    })
+}

@@ -1,0 +1,147 @@
+//! A local mesh that a command makes for itself: the demo's and the benchmarks'.
+//!
+//! Invariant: it lives in a temporary folder, and its processes end and the folder goes
+//! when the mesh is stopped or dropped, unless it is kept.
+
+use crate::{
+    context::{self, ContextFile, FILE_NAME},
+    failure::{Done, Failure},
+    output::Progress,
+};
+use std::{collections::BTreeMap, path::Path};
+use tempfile::TempDir;
+use trustmesh_client::{Client, Endpoint, Operator};
+use trustmesh_node::local::{LocalError, LocalNetwork, LocalOptions, StartMode};
+use trustmesh_types::{NetworkId, PublicKey};
+
+/// What a mesh is for, and how big.
+pub struct MeshOptions {
+    /// Goes into the name of folder and network.
+    pub purpose: &'static str,
+    /// Number of nodes.
+    pub nodes: usize,
+    /// Whether it may outlive this process.
+    pub detached: bool,
+}
+
+/// A mesh in a temporary folder.
+pub struct Mesh {
+    network: LocalNetwork,
+    // Declared after the network, so that it is removed after the processes have ended.
+    folder: TempDir,
+    mode: StartMode,
+}
+
+impl From<LocalError> for Failure {
+    fn from(error: LocalError) -> Self {
+        match error {
+            LocalError::NotEmpty { .. } | LocalError::NoNetwork { .. } | LocalError::Config(_) => {
+                Self::usage(error)
+            }
+            _ => Self::failed(error),
+        }
+    }
+}
+
+impl Mesh {
+    /// Makes keys, genesis and configurations; starts nothing yet.
+    pub fn new(options: &MeshOptions) -> Done<Self> {
+        let prefix = format!("trustmesh-{}-", options.purpose);
+        let folder = tempfile::Builder::new()
+            .prefix(&prefix)
+            .tempdir()
+            .map_err(|e| Failure::failed(format!("can't make a temporary folder: {e}")))?;
+        let local = LocalOptions {
+            name: options.purpose.to_owned(),
+            nodes: options.nodes,
+            ..LocalOptions::default()
+        };
+        let network = LocalNetwork::create(folder.path(), &local)?;
+        write_context(folder.path())?;
+        let mode = if options.detached { StartMode::Detached } else { StartMode::Attached };
+        Ok(Self { network, folder, mode })
+    }
+
+    /// Where everything is.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Starts the nodes and waits until all serve.
+    pub async fn start(&mut self) -> Done {
+        start(&mut self.network, self.mode).await
+    }
+
+    /// Stops the nodes and removes the folder.
+    pub async fn stop(mut self) -> Done {
+        self.network.stop().await?;
+        let path = self.folder.path().to_owned();
+        self.folder.close().map_err(|e| Failure::failed(e).at(path.display()))
+    }
+
+    /// Leaves the nodes running, and the folder where it is.
+    pub fn keep(self) {
+        drop(self.folder.keep());
+    }
+
+    /// A client that asks the first node first.
+    pub fn client(&self) -> Done<Client> {
+        self.client_from(0)
+    }
+
+    /// A client, with connections of its own, that asks node `first` (modulo their number)
+    /// first.
+    pub fn client_from(&self, first: usize) -> Done<Client> {
+        let genesis = self.network.genesis();
+        let mut endpoints = Endpoint::of_genesis(genesis);
+        let by = first.checked_rem(endpoints.len()).unwrap_or(0);
+        endpoints.rotate_left(by);
+        Ok(Client::new(genesis.network_id(), endpoints)?)
+    }
+
+    /// The operator that genesis names.
+    pub fn operator(&self) -> Done<Operator> {
+        let key = context::load_key(&self.network.operator_key_path())?;
+        Ok(Operator::new(self.client()?, key))
+    }
+
+    /// Names of the nodes by key.
+    pub fn names(&self) -> BTreeMap<PublicKey, String> {
+        let nodes = self.network.nodes().iter();
+        nodes.map(|node| (node.info.key, node.name.clone())).collect()
+    }
+
+    /// Processes of the nodes that run.
+    pub fn pids(&self) -> Vec<u32> {
+        self.network.status().into_iter().filter_map(|node| node.pid).collect()
+    }
+
+    /// Number of nodes.
+    pub fn nodes(&self) -> usize {
+        self.network.nodes().len()
+    }
+
+    /// The network's id.
+    pub fn network(&self) -> NetworkId {
+        self.network.genesis().network_id()
+    }
+}
+
+/// Starts a network's nodes, as processes of this very program, and waits until all serve.
+pub async fn start(network: &mut LocalNetwork, mode: StartMode) -> Done {
+    let exe = std::env::current_exe()
+        .map_err(|e| Failure::failed(format!("this program's own file can't be found: {e}")))?;
+    let progress = Progress::bar(network.nodes().len() as u64, "starting nodes");
+    network.start(&exe, mode, |ready| progress.at(ready as u64)).await?;
+    Ok(())
+}
+
+/// Writes the file that tells commands run inside a network's folder where to go.
+pub fn write_context(folder: &Path) -> Done {
+    let file = ContextFile {
+        genesis: Some("genesis.json".into()),
+        key: Some("operator.key".into()),
+        endpoints: Vec::new(),
+    };
+    file.store(&folder.join(FILE_NAME))
+}

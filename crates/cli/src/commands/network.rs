@@ -1,0 +1,235 @@
+//! `trustmesh network`: a local mesh of real processes under one folder.
+//!
+//! The folder holds `genesis.json`, `operator.key`, a folder per node and a
+//! `trustmesh.toml`, so that commands run inside it know where to go.
+
+use super::{interrupt::interruptible, mesh};
+use crate::{
+    context::Context,
+    failure::{Done, Failure},
+    output::Table,
+};
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use std::{path::PathBuf, time::Duration};
+use trustmesh_api::LedgerStatus;
+use trustmesh_client::{Client, Endpoint, Options};
+use trustmesh_node::local::{LocalNetwork, LocalOptions, StartMode};
+use trustmesh_types::NetworkId;
+
+/// For a node of this machine to say how it is.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A local mesh.
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Example:
+  trustmesh network init mesh --nodes 4
+  trustmesh network up mesh
+  trustmesh network status mesh
+  trustmesh network down mesh")]
+pub enum NetworkCommand {
+    /// Make keys, a genesis and configurations under a new folder
+    #[command(after_help = "Example:
+  trustmesh network init mesh --nodes 7 --name test-mesh")]
+    Init(InitArgs),
+    /// Start the nodes, each a process of its own, and wait until they serve
+    #[command(after_help = "Example:
+  trustmesh network up mesh")]
+    Up(FolderArgs),
+    /// Say which nodes run and where the ledger stands
+    #[command(after_help = "Example:
+  trustmesh network status mesh -o json")]
+    Status(FolderArgs),
+    /// Stop the nodes; what they hold stays
+    #[command(after_help = "Example:
+  trustmesh network down mesh")]
+    Down(FolderArgs),
+}
+
+/// What to make.
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// The folder to make
+    folder: PathBuf,
+    /// Number of nodes
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(4..=16))]
+    nodes: u16,
+    /// A name for the network [default: the folder's]
+    #[arg(long)]
+    name: Option<String>,
+}
+
+/// Which mesh.
+#[derive(Debug, Args)]
+pub struct FolderArgs {
+    /// The network's folder [default: that of the context]
+    folder: Option<PathBuf>,
+}
+
+impl FolderArgs {
+    fn folder(self, context: &Context) -> Done<PathBuf> {
+        self.folder.or_else(|| context.folder.clone()).ok_or_else(|| {
+            Failure::usage("which network? no FOLDER given, and no trustmesh.toml here or above")
+        })
+    }
+}
+
+#[derive(Serialize)]
+struct Made {
+    network: NetworkId,
+    name: String,
+    folder: PathBuf,
+    nodes: usize,
+}
+
+#[derive(Serialize)]
+struct Stopped {
+    folder: PathBuf,
+    stopped: usize,
+}
+
+#[derive(Serialize)]
+struct StatusAnswer {
+    network: NetworkId,
+    name: String,
+    folder: PathBuf,
+    running: usize,
+    nodes: Vec<NodeAnswer>,
+}
+
+#[derive(Serialize)]
+struct NodeAnswer {
+    name: String,
+    pid: Option<u32>,
+    http: String,
+    height: Option<u64>,
+    caught_up: Option<bool>,
+    log: PathBuf,
+}
+
+/// Runs a command of this noun.
+pub async fn run(context: &Context, command: NetworkCommand) -> Done {
+    match command {
+        NetworkCommand::Init(args) => init(context, args),
+        NetworkCommand::Up(args) => up(context, args).await,
+        NetworkCommand::Status(args) => status(context, args).await,
+        NetworkCommand::Down(args) => down(context, args).await,
+    }
+}
+
+fn init(context: &Context, args: InitArgs) -> Done {
+    let stem = args.folder.file_name().map(|name| name.to_string_lossy().into_owned());
+    let options = LocalOptions {
+        name: args.name.or(stem).unwrap_or_else(|| "local".to_owned()),
+        nodes: args.nodes.into(),
+        ..LocalOptions::default()
+    };
+    let network = LocalNetwork::create(&args.folder, &options)?;
+    mesh::write_context(&args.folder)?;
+    let answer = Made {
+        network: network.genesis().network_id(),
+        name: options.name,
+        folder: args.folder,
+        nodes: options.nodes,
+    };
+    context.printer.answer(&answer, |it| {
+        let folder = it.folder.display();
+        format!(
+            "network {} ({}) of {} nodes is ready in {folder}\nstart it: trustmesh network up {folder}",
+            it.name,
+            it.network.short(),
+            it.nodes
+        )
+    })
+}
+
+async fn up(context: &Context, args: FolderArgs) -> Done {
+    let folder = args.folder(context)?;
+    let mut network = LocalNetwork::open(&folder)?;
+    let idle = |network: &LocalNetwork| {
+        network.status().into_iter().filter(|node| node.pid.is_none()).map(|node| node.name)
+    };
+    let mine: Vec<String> = idle(&network).collect();
+    let started = interruptible(mesh::start(&mut network, StartMode::Detached)).await;
+    if started.is_err() {
+        // Nothing half done: what this command started goes; what ran before stays.
+        let all = network.nodes().iter().enumerate();
+        let indices: Vec<usize> =
+            all.filter(|(_, node)| mine.contains(&node.name)).map(|(index, _)| index).collect();
+        for index in indices {
+            network.kill_node(index).await?;
+        }
+    }
+    started?;
+    answer(context, &network).await
+}
+
+async fn status(context: &Context, args: FolderArgs) -> Done {
+    let network = LocalNetwork::open(&args.folder(context)?)?;
+    answer(context, &network).await
+}
+
+async fn down(context: &Context, args: FolderArgs) -> Done {
+    let mut network = LocalNetwork::open(&args.folder(context)?)?;
+    let running = network.status().iter().filter(|node| node.pid.is_some()).count();
+    network.stop().await?;
+    let stopped = Stopped { folder: network.folder().to_owned(), stopped: running };
+    context.printer.answer(&stopped, |it| {
+        format!("{} nodes of {} are stopped; what they hold stays", it.stopped, it.folder.display())
+    })
+}
+
+/// How the nodes are doing, asked one by one.
+async fn answer(context: &Context, network: &LocalNetwork) -> Done {
+    let genesis = network.genesis();
+    let mut nodes = Vec::new();
+    for (node, status) in network.nodes().iter().zip(network.status()) {
+        let ledger = match status.pid {
+            Some(_) => ask(genesis.network_id(), Endpoint::of_node(&node.info)).await,
+            None => None,
+        };
+        nodes.push(NodeAnswer {
+            name: status.name,
+            pid: status.pid,
+            http: status.http_address,
+            height: ledger.as_ref().map(|it| it.height),
+            caught_up: ledger.as_ref().map(|it| it.caught_up),
+            log: node.log(),
+        });
+    }
+    let answer = StatusAnswer {
+        network: genesis.network_id(),
+        name: genesis.name.clone(),
+        folder: network.folder().to_owned(),
+        running: nodes.iter().filter(|node| node.pid.is_some()).count(),
+        nodes,
+    };
+    context.printer.answer(&answer, text)
+}
+
+async fn ask(network: NetworkId, node: Endpoint) -> Option<LedgerStatus> {
+    let options = Options { rounds: 1, answer_timeout: ANSWER_TIMEOUT, ..Options::default() };
+    let client = Client::with_options(network, vec![node], options).ok()?;
+    client.status().await.ok()
+}
+
+fn text(it: &StatusAnswer) -> String {
+    let mut table = Table::new(&["node", "process", "http", "height", "state"], "no nodes");
+    for node in &it.nodes {
+        let dash = || "-".to_owned();
+        let state = match (node.pid, node.caught_up) {
+            (None, _) => "down",
+            (Some(_), None) => "does not answer",
+            (Some(_), Some(false)) => "catching up",
+            (Some(_), Some(true)) => "up",
+        };
+        table.row([
+            node.name.clone(),
+            node.pid.map_or_else(dash, |pid| pid.to_string()),
+            node.http.clone(),
+            node.height.map_or_else(dash, |height| height.to_string()),
+            state.to_owned(),
+        ]);
+    }
+    format!("network {} in {}\n\n{}", it.name, it.folder.display(), table.text())
+}

@@ -1,0 +1,46 @@
+//! Arguments that several commands take.
+
+use crate::failure::{Done, Failure};
+use std::{io::Read as _, path::Path, str::FromStr};
+use trustmesh_types::PublicKey;
+
+/// Longest file or standard input that is read whole.
+const INPUT_BYTES_MAX: u64 = 128 * 1024 * 1024;
+
+/// A name or id of some kind; the message says what it must look like.
+pub fn id<T: FromStr<Err: std::fmt::Display>>(what: &str, text: &str) -> Done<T> {
+    text.parse().map_err(|e| Failure::usage(format!("{what} {text:?}: {e}")))
+}
+
+/// A file's bytes, or standard input's for `-`.
+pub fn read(path: &Path) -> Done<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = if path == Path::new("-") {
+        std::io::stdin().lock().take(INPUT_BYTES_MAX + 1).read_to_end(&mut bytes)
+    } else {
+        std::fs::File::open(path)
+            .and_then(|file| file.take(INPUT_BYTES_MAX + 1).read_to_end(&mut bytes))
+    };
+    read.map_err(|e| Failure::unreadable(path, &e))?;
+    if bytes.len() as u64 > INPUT_BYTES_MAX {
+        let message = format!("{} is larger than {INPUT_BYTES_MAX} bytes", path.display());
+        return Err(Failure::usage(message));
+    }
+    Ok(bytes)
+}
+
+/// A public key: 64 hexadecimal digits, or a `.pub` file as `key generate` writes it.
+pub fn public_key(text: &str) -> Done<PublicKey> {
+    if let Ok(key) = text.parse() {
+        return Ok(key);
+    }
+    let path = Path::new(text);
+    let content = std::fs::read_to_string(path).map_err(|e| {
+        Failure::usage(format!("{text:?} is neither a public key nor a readable file: {e}"))
+            .advise("give 64 hexadecimal digits, or the .pub file beside a key file")
+    })?;
+    content.trim().parse().map_err(|_| {
+        Failure::usage(format!("{text} holds no public key (64 hexadecimal digits)"))
+            .advise("give the .pub file that `trustmesh key generate` wrote, not the key file")
+    })
+}

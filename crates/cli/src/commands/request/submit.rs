@@ -1,0 +1,124 @@
+//! What a device does: submit, cancel, take the result.
+
+use super::{
+    arguments::{OneArgs, ResultArgs, SubmitArgs},
+    request_id,
+};
+use crate::{
+    commands::{changes, parse},
+    context::Context,
+    failure::{Done, Failure},
+    output::{Progress, Table, units},
+};
+use serde::Serialize;
+use serde_json::Value;
+use std::{collections::BTreeMap, path::Path};
+use tokio::time::Instant;
+use trustmesh_client::{Checked, SubmitSpec};
+use trustmesh_types::{Payload, PublicKey, RequestId, TaskId, WorkflowId};
+
+#[derive(Serialize)]
+struct Submitted {
+    request: RequestId,
+}
+
+/// A result that was opened and checked.
+#[derive(Serialize)]
+struct ResultAnswer {
+    request: RequestId,
+    /// Output of every sink.
+    outputs: BTreeMap<TaskId, Value>,
+    /// Who computed what.
+    tasks: Vec<Ran>,
+    /// The node that delivered.
+    holder: PublicKey,
+    /// From before the submission to the checked result; only where this command did both.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    round_trip_us: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Ran {
+    task: TaskId,
+    node: Option<PublicKey>,
+    duration_us: Option<u64>,
+}
+
+/// Sends data to a workflow.
+pub async fn submit(context: &Context, args: &SubmitArgs) -> Done {
+    let workflow: WorkflowId = parse::id("workflow", &args.workflow)?;
+    let data = json(&args.data)?;
+    let device = context.device()?;
+    let start = Instant::now();
+    let spec = SubmitSpec { workflow, data, deadline: args.deadline, persist: args.persist };
+    let request = device.submit(spec).await?;
+    if !args.wait {
+        return context.printer.answer(&Submitted { request }, |it| it.request.to_string());
+    }
+    let waiting = Progress::spinner(&format!("request {} is on its way", request.short()));
+    let result = device.result(&request, args.deadline).await;
+    drop(waiting);
+    let result = result.map_err(|e| {
+        Failure::from(e).advise(format!("look at `trustmesh request show {request}`"))
+    })?;
+    let round_trip_us = u64::try_from(start.elapsed().as_micros()).ok();
+    answer(context, request, result, round_trip_us)
+}
+
+/// Takes a result.
+pub async fn result(context: &Context, args: &ResultArgs) -> Done {
+    let device = context.device()?;
+    let request = request_id(device.client(), &args.request).await?;
+    let result = device.result(&request, args.wait).await?;
+    answer(context, request, result, None)
+}
+
+/// Ends a request early.
+pub async fn cancel(context: &Context, args: &OneArgs) -> Done {
+    let (client, key) = (context.client()?, context.key()?);
+    let request = request_id(&client, &args.request).await?;
+    let included = client.transact(&key, Payload::CancelRequest { request }).await?;
+    changes::answer(context, format!("request {} is cancelled", request.short()), &included)
+}
+
+fn answer(
+    context: &Context,
+    request: RequestId,
+    result: Checked,
+    round_trip_us: Option<u64>,
+) -> Done {
+    let ran = result.view.tasks.iter().map(|task| Ran {
+        task: task.task.clone(),
+        node: task.completed_by,
+        duration_us: task.duration_us,
+    });
+    let tasks = ran.collect();
+    let (outputs, holder) = (result.outputs, result.holder);
+    let answer = ResultAnswer { request, outputs, tasks, holder, round_trip_us };
+    context.printer.answer(&answer, text)
+}
+
+fn text(it: &ResultAnswer) -> String {
+    let mut head = vec![("request", it.request.to_string())];
+    if let Some(round_trip_us) = it.round_trip_us {
+        head.push(("round trip", units::ms(round_trip_us)));
+    }
+    for ran in &it.tasks {
+        let node = ran.node.as_ref().map_or_else(|| "-".to_owned(), PublicKey::short);
+        let took = ran.duration_us.map(units::ms).unwrap_or_default();
+        head.push(("task", format!("{} on node {node}, {took}", ran.task)));
+    }
+    let mut text = Table::pairs(head);
+    for (task, output) in &it.outputs {
+        let pretty = serde_json::to_string_pretty(output).unwrap_or_else(|_| output.to_string());
+        text += &format!("\n\n{task}:\n{pretty}");
+    }
+    text
+}
+
+fn json(path: &Path) -> Done<Value> {
+    serde_json::from_slice(&parse::read(path)?).map_err(|e| {
+        let place = if path == Path::new("-") { "standard input" } else { "the data" };
+        Failure::usage(format!("{place} is no JSON: {e}")).at(path.display())
+    })
+}

@@ -1,0 +1,64 @@
+//! What a fresh local mesh is given before it is used: applications, a workflow, devices.
+//! All of it by signed transactions, as any operator would.
+
+use crate::failure::{Done, Failure};
+use serde_json::Value;
+use std::{path::Path, time::Duration};
+use trustmesh_client::{AppSpec, Operator};
+use trustmesh_node::keystore;
+use trustmesh_types::{
+    AppId, SecretKey, TaskId, WorkflowId, canonical,
+    records::Runtime,
+    resources::{MIB, Resources},
+    workflow::{Task, Workflow},
+};
+
+/// What a run of a small module reserves.
+pub const SMALL: Resources = Resources { cpu_millis: 100, memory_bytes: 32 * MIB, disk_bytes: 0 };
+
+/// Deploys a module under a name.
+pub async fn deploy(operator: &Operator, name: &str, module: &[u8]) -> Done {
+    let spec = AppSpec {
+        id: AppId::new(name)?,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        runtime: Runtime::Wasm,
+        requirements: SMALL,
+        deterministic: true,
+    };
+    operator.deploy_app(spec, module.to_vec()).await.map_err(|e| Failure::from(e).at(name))?;
+    Ok(())
+}
+
+/// A workflow of tasks one after the other: name, application, parameters.
+pub fn chain(name: &str, stages: &[(&str, &str, Value)], timeout: Duration) -> Done<Workflow> {
+    let mut tasks: Vec<Task> = Vec::new();
+    for (id, app, params) in stages {
+        tasks.push(Task {
+            id: TaskId::new(id)?,
+            app: AppId::new(app)?,
+            after: tasks.last().map(|task| task.id.clone()).into_iter().collect(),
+            params: canonical_text(params)?,
+            timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
+            replicas: 1,
+        });
+    }
+    Ok(Workflow { id: WorkflowId::new(name)?, tasks, scheduler: None })
+}
+
+fn canonical_text(value: &Value) -> Done<String> {
+    let bytes = canonical::to_canonical(value).map_err(Failure::usage)?;
+    String::from_utf8(bytes).map_err(Failure::failed)
+}
+
+/// Creates a workflow.
+pub async fn create_workflow(operator: &Operator, workflow: &Workflow) -> Done {
+    operator.create_workflow(workflow.clone()).await?;
+    Ok(())
+}
+
+/// Makes a device's key file and registers the device.
+pub async fn register_device(operator: &Operator, name: &str, file: &Path) -> Done<SecretKey> {
+    let key = keystore::generate(file).map_err(Failure::failed)?;
+    operator.register_device(key.public(), name).await?;
+    Ok(key)
+}

@@ -1,0 +1,122 @@
+//! A mesh of processes, driven by commands as a user would.
+
+use super::{Run, trustmesh_fed, trustmesh_in};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde_json::Value;
+use std::{
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+use tempfile::TempDir;
+
+static TURN: Mutex<()> = Mutex::new(());
+
+/// Waits for this test's turn to use a mesh.
+pub fn one_at_a_time() -> MutexGuard<'static, ()> {
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A mesh under a temporary folder.
+pub struct Mesh {
+    root: TempDir,
+}
+
+impl Mesh {
+    /// Makes one of four nodes and starts it.
+    pub fn up() -> Self {
+        let mesh = Self { root: tempfile::tempdir().expect("a temporary folder") };
+        trustmesh_in(mesh.root.path(), &["network", "init", "mesh"]).ok();
+        mesh.start();
+        mesh
+    }
+
+    /// The network's folder.
+    pub fn folder(&self) -> PathBuf {
+        self.root.path().join("mesh")
+    }
+
+    /// Runs a command inside the network's folder.
+    pub fn run(&self, args: &[&str]) -> Run {
+        trustmesh_in(&self.folder(), args)
+    }
+
+    /// The same, with something on standard input.
+    pub fn fed(&self, args: &[&str], input: &str) -> Run {
+        trustmesh_fed(&self.folder(), args, input)
+    }
+
+    /// Starts the nodes that don't run.
+    pub fn start(&self) {
+        self.run(&["network", "up"]).ok();
+    }
+
+    /// Stops all nodes.
+    pub fn stop(&self) {
+        self.run(&["network", "down"]).ok();
+    }
+
+    /// Writes a file into the network's folder.
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.folder().join(name);
+        std::fs::write(&path, content).expect("a file can be written");
+        path
+    }
+
+    /// Deploys the sample that passes its data on, under a name.
+    pub fn deploy_noop(&self, name: &str) {
+        let module = self.write("noop.wasm", samples::NOOP);
+        self.run(&["app", "deploy", path(&module), "--name", name]).ok();
+    }
+
+    /// Makes a key file and registers its device; gives the key file's name.
+    pub fn register(&self, name: &str) -> String {
+        let file = format!("{name}.key");
+        self.run(&["key", "generate", &file]).ok();
+        self.run(&["device", "register", name, &format!("{file}.pub")]).ok();
+        file
+    }
+
+    /// Creates a workflow from text.
+    pub fn workflow(&self, file: &str, definition: &str) -> Run {
+        self.write(file, definition);
+        self.run(&["workflow", "create", file])
+    }
+
+    /// How the network is doing.
+    pub fn status(&self) -> Value {
+        self.run(&["network", "status", "-o", "json"]).json()
+    }
+
+    /// Height of the ledger.
+    pub fn height(&self) -> u64 {
+        self.run(&["ledger", "status", "-o", "json"]).json()["height"].as_u64().expect("a height")
+    }
+
+    /// Kills a node without a chance to put anything in order.
+    pub fn kill_9(&self, index: usize) {
+        let pid = self.status()["nodes"][index]["pid"].as_i64().expect("it runs");
+        kill(Pid::from_raw(i32::try_from(pid).expect("a pid")), Signal::SIGKILL).expect("killed");
+    }
+}
+
+impl Drop for Mesh {
+    fn drop(&mut self) {
+        // No assertion here: the test's own failure is the one to see.
+        self.run(&["network", "down"]);
+        if std::thread::panicking() {
+            for index in 1..=4 {
+                let log = self.folder().join(format!("node-{index}")).join("node.log");
+                let text = std::fs::read_to_string(&log).unwrap_or_default();
+                let tail: Vec<&str> = text.lines().rev().take(15).collect();
+                eprintln!("node-{index}, newest first:\n{}", tail.join("\n"));
+            }
+        }
+    }
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().expect("UTF-8")
+}

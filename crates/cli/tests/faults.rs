@@ -1,0 +1,107 @@
+//! A node killed amid requests, and a mesh that goes down and comes back.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "helpers of tests")]
+
+mod common;
+
+use common::{Mesh, Run, one_at_a_time};
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
+};
+
+const CHAIN: &str = "
+name: chain
+tasks:
+  first: { app: noop, timeout: 5s }
+  second: { app: noop, after: [first], timeout: 5s }
+  third: { app: noop, after: [second], timeout: 5s }
+";
+const REQUESTS: usize = 50;
+const AT_A_TIME: usize = 5;
+const KILLED_AFTER: usize = 10;
+
+fn mesh_with_chain() -> (Mesh, String) {
+    let mesh = Mesh::up();
+    mesh.deploy_noop("noop");
+    mesh.workflow("chain.yaml", CHAIN).ok();
+    let key = mesh.register("truck-1");
+    (mesh, key)
+}
+
+fn submit(mesh: &Mesh, key: &str, serial: usize) -> Run {
+    let args = ["request", "submit", "chain", "-", "--key", key, "--wait", "-o", "json"];
+    mesh.fed(&args, &format!("{{\"serial\": {serial}}}"))
+}
+
+#[test]
+fn a_node_killed_amid_fifty_requests_loses_none() {
+    let _turn = one_at_a_time();
+    let (mesh, key) = mesh_with_chain();
+    let (next, ended) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let runs: Vec<(usize, Run)> = thread::scope(|scope| {
+        let worker = || {
+            let mut mine = Vec::new();
+            loop {
+                let serial = next.fetch_add(1, Ordering::Relaxed);
+                if serial >= REQUESTS {
+                    return mine;
+                }
+                mine.push((serial, submit(&mesh, &key, serial)));
+                if ended.fetch_add(1, Ordering::Relaxed) + 1 == KILLED_AFTER {
+                    mesh.kill_9(3);
+                }
+            }
+        };
+        let workers: Vec<_> = (0..AT_A_TIME).map(|_| scope.spawn(worker)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().expect("no panic")).collect()
+    });
+    let mut lost = Vec::new();
+    for (serial, run) in &runs {
+        match run.code {
+            Some(0) => assert_eq!(run.json()["outputs"]["third"]["serial"], *serial),
+            _ => lost.push(run),
+        }
+    }
+    // One node of four may fail, so every request ends well; whatever did not must say why.
+    assert!(lost.iter().all(|run| run.err.starts_with("error: ")), "{lost:?}");
+    assert!(lost.is_empty(), "{} of {REQUESTS} requests failed: {lost:?}", lost.len());
+    assert_eq!(mesh.status()["running"], 3);
+
+    // The killed node comes back and catches up.
+    mesh.start();
+    let status = mesh.status();
+    assert_eq!(status["running"], 4, "{status}");
+    let verified = mesh.run(&["ledger", "verify", "--endpoint", "node-4", "-o", "json"]).json();
+    assert!(verified["mismatch"].is_null(), "{verified}");
+}
+
+#[test]
+fn a_mesh_that_restarts_has_lost_nothing() {
+    let _turn = one_at_a_time();
+    let (mesh, key) = mesh_with_chain();
+    let requests: Vec<String> = (0..3)
+        .map(|serial| {
+            let args = ["request", "submit", "chain", "-", "--key", &key, "-o", "json"];
+            let run = mesh.fed(&args, &format!("{{\"serial\": {serial}}}")).json();
+            run["request"].as_str().expect("an id").to_owned()
+        })
+        .collect();
+    // One result is taken before, the others after: the requests may still run.
+    mesh.run(&["request", "result", &requests[0], "--key", &key]).ok();
+    let height = mesh.height();
+    mesh.stop();
+    assert_eq!(mesh.status()["running"], 0);
+    mesh.run(&["ledger", "status"]).refused(1, &["no node answered"]);
+
+    mesh.start();
+    assert!(mesh.height() >= height);
+    for (serial, request) in requests.iter().enumerate() {
+        let result = mesh.run(&["request", "result", request, "--key", &key, "-o", "json"]).json();
+        assert_eq!(result["outputs"]["third"]["serial"], serial, "{result}");
+    }
+    let listed = mesh.run(&["request", "list", "--status", "finalized", "-o", "json"]).json();
+    assert_eq!(listed.as_array().map(Vec::len), Some(3), "{listed}");
+    let after = submit(&mesh, &key, 3).json();
+    assert_eq!(after["outputs"]["third"]["serial"], 3);
+}

@@ -1,0 +1,72 @@
+//! Workflows of every shape through a real mesh, and what can be asked of it afterwards.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "helpers of tests")]
+
+mod common;
+
+use common::{Mesh, one_at_a_time};
+
+const DIAMOND: &str = "
+name: diamond
+tasks:
+  a: { app: noop }
+  b: { app: noop, after: [a] }
+  c: { app: noop, after: [a] }
+  d: { app: noop, after: [b, c, a] }
+  e: { app: noop, after: [c] }
+";
+
+/// As the authors' code writes its workflows: a node's id is its application's.
+const GRAPH: &str = r#"{
+  "start": "process-sensor-data",
+  "nodes": {
+    "process-sensor-data": { "next": ["detect-anomalies"] },
+    "detect-anomalies": { "next": ["generate-alerts"] },
+    "generate-alerts": { "next": [] }
+  }
+}"#;
+
+#[test]
+fn graphs_of_both_forms_run_and_the_ledger_verifies() {
+    let _turn = one_at_a_time();
+    let mesh = Mesh::up();
+    mesh.deploy_noop("noop");
+    for (name, module) in cold_chain::host::MODULES {
+        let file = mesh.write(&format!("{name}.wasm"), module);
+        mesh.run(&["app", "deploy", file.to_str().expect("UTF-8")]).ok();
+    }
+    let key = mesh.register("truck-1");
+
+    // Two sinks, and an edge that skips a level.
+    mesh.workflow("diamond.yaml", DIAMOND).ok();
+    let submit = |workflow: &str, data: &str| {
+        let args = ["request", "submit", workflow, "-", "--key", &key, "--wait", "-o", "json"];
+        mesh.fed(&args, data).json()
+    };
+    let result = submit("diamond", "[1]");
+    // Predecessors' arrays are put together in the tasks' order: b, c, a for d.
+    assert_eq!(result["outputs"]["d"], serde_json::json!([1, 1, 1]), "{result}");
+    assert_eq!(result["outputs"]["e"], serde_json::json!([1]), "{result}");
+    assert_eq!(result["tasks"].as_array().map(Vec::len), Some(5), "{result}");
+
+    mesh.workflow("authors.json", GRAPH).ok();
+    let window = serde_json::to_string(&cold_chain::simulate(1, 0, 30)).expect("JSON");
+    let result = submit("authors", &window);
+    assert!(result["outputs"]["generate-alerts"]["summary"].is_string(), "{result}");
+
+    let id = result["request"].as_str().expect("an id");
+    let shown = mesh.run(&["request", "show", id]).ok();
+    assert!(shown.out.contains("finalized") && shown.out.contains("shall plan"), "{shown:?}");
+    let last = mesh.run(&["request", "show", "last", "-o", "json"]).json();
+    assert_eq!(last["id"], id, "{last}");
+    mesh.run(&["request", "watch", id]).ok();
+    let listed = mesh.run(&["request", "list", "-o", "json"]).json();
+    assert_eq!(listed.as_array().map(Vec::len), Some(2), "{listed}");
+    assert_eq!(mesh.run(&["node", "list", "-o", "json"]).json().as_array().map(Vec::len), Some(4));
+    assert!(mesh.run(&["ledger", "blocks", "-o", "yaml"]).ok().out.contains("state_root:"));
+
+    let verified = mesh.run(&["ledger", "verify", "--endpoint", "node-2", "-o", "json"]).json();
+    assert!(verified["height"].as_u64().is_some_and(|height| height > 5), "{verified}");
+    assert!(verified["final_height"].as_u64() >= Some(5), "{verified}");
+    assert!(verified["mismatch"].is_null(), "{verified}");
+}
