@@ -16,7 +16,8 @@ fn yaml_keeps_order_and_defaults() {
     assert_eq!(names, ["process", "detect"]);
     assert_eq!(workflow.tasks[1].params, r#"{"a":2,"b":1}"#);
     assert_eq!(workflow.tasks[1].timeout_ms, 5_000);
-    assert_eq!(read(text, Some("other")).unwrap().id.as_str(), "other");
+    // A name given beside the text is for texts that have none.
+    assert_eq!(read(text, Some("other")).unwrap().id.as_str(), "cold-chain");
 }
 
 #[test]
