@@ -84,10 +84,7 @@ fn not_current(record: &RequestRecord, plan: &Plan) -> Rejection {
 }
 
 /// C2: that designation is the current one, and the request is Requested.
-fn check_current<'a>(
-    record: &'a RequestRecord,
-    plan: &Plan,
-) -> Result<&'a Designation, Rejection> {
+fn check_current<'a>(record: &'a RequestRecord, plan: &Plan) -> Result<&'a Designation, Rejection> {
     let current = record.status == Status::Requested && record.designation == plan.designation;
     record.designated.as_ref().filter(|_| current).ok_or_else(|| not_current(record, plan))
 }
