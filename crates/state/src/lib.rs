@@ -2,6 +2,7 @@
 //!
 //! - [`store`]: the authenticated map that everything stands in;
 //! - [`tables`]: what stands in it;
+//! - [`State`]: the ledger after a block, and what can be read of it;
 //! - [`machine`]: block validity, and one `match` that applies a transaction;
 //! - [`contracts`]: the rules, a module per contract.
 //!
@@ -12,8 +13,10 @@
 
 pub mod contracts;
 pub mod machine;
+mod state;
 pub mod store;
 pub mod tables;
 
-pub use machine::Draft;
+pub use machine::{Draft, Executed, Invalid, InvalidBlock, Proposal};
+pub use state::{DeviceView, Finalized, NodeView, State};
 pub use store::{StateProof, Store};

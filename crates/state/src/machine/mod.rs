@@ -9,6 +9,15 @@
 //! Invariant: an invalid block changes nothing; a valid one gives a receipt per
 //! transaction, and a refused transaction leaves only what its fault records.
 
+mod apply;
 mod draft;
+mod execution;
+mod selection;
+mod validity;
+
+#[cfg(test)]
+mod tests;
 
 pub use draft::Draft;
+pub use execution::{Executed, InvalidBlock, Proposal};
+pub use validity::Invalid;

@@ -29,22 +29,8 @@ impl Map {
             return false;
         }
         let leaf = Node::Leaf(Arc::new(Leaf::new(key, value)));
-        let mut at = root;
-        loop {
-            match at {
-                Node::Inner(inner) if fork.is_none_or(|bit| inner.bit < bit) => {
-                    at = Arc::make_mut(inner).side_mut(key);
-                }
-                _ => break,
-            }
-        }
-        let Some(bit) = fork else {
-            *at = leaf;
-            return false;
-        };
-        let (left, right) = if bit_of(key, bit) { (at.clone(), leaf) } else { (leaf, at.clone()) };
-        *at = Node::Inner(Arc::new(Inner::new(bit, left, right)));
-        true
+        place(root, key, fork, leaf);
+        fork.is_some()
     }
 
     /// Takes `key` away; whether it was there.
@@ -102,6 +88,22 @@ impl Map {
     /// The root hash.
     pub(super) fn root_hash(&self) -> Digest {
         self.root.as_ref().map_or_else(|| Digest::of(&[]), Node::hash)
+    }
+}
+
+/// Puts a leaf in the place of the one of its key, or where it forks off at a bit. As deep
+/// as the trie, which a key's length in bits bounds.
+fn place(at: &mut Node, key: &[u8], fork: Option<u16>, leaf: Node) {
+    match (at, fork) {
+        (Node::Inner(inner), fork) if fork.is_none_or(|bit| inner.bit < bit) => {
+            place(Arc::make_mut(inner).side_mut(key), key, fork, leaf);
+        }
+        (at, None) => *at = leaf,
+        (at, Some(bit)) => {
+            let here = at.clone();
+            let (left, right) = if bit_of(key, bit) { (here, leaf) } else { (leaf, here) };
+            *at = Node::Inner(Arc::new(Inner::new(bit, left, right)));
+        }
     }
 }
 

@@ -1,0 +1,35 @@
+//! One transaction: from its payload to the contract that decides.
+
+use super::draft::Draft;
+use crate::contracts::{applications, membership, notes, resources, schedule, workflows};
+use trustmesh_types::{Payload, PublicKey, reject::Rejection};
+
+/// Applies a payload; the draft may be left half changed when it is refused.
+pub(super) fn apply(
+    draft: &mut Draft<'_>,
+    signer: &PublicKey,
+    payload: &Payload,
+) -> Result<(), Rejection> {
+    match payload {
+        Payload::AdmitNode(info) => membership::admit_node(draft, signer, info),
+        Payload::RegisterDevice { device, name } => {
+            membership::register_device(draft, signer, device, name)
+        }
+        Payload::RevokeDevice { device } => membership::revoke_device(draft, signer, device),
+        Payload::DeployApp(deployment) => applications::deploy(draft, signer, deployment),
+        Payload::SetAppState { app, wanted } => {
+            applications::set_state(draft, signer, app, *wanted)
+        }
+        Payload::CreateWorkflow(workflow) => workflows::create(draft, signer, workflow),
+        Payload::RetireWorkflow { workflow } => workflows::retire(draft, signer, workflow),
+        Payload::ReportResources(report) => resources::report(draft, signer, report),
+        Payload::SubmitRequest(submission) => schedule::submit(draft, signer, submission),
+        Payload::CancelRequest { request } => schedule::cancel(draft, signer, request),
+        Payload::ConfirmSchedule(plan) => schedule::confirm(draft, signer, plan),
+        Payload::DeclineSchedule(decline) => schedule::decline(draft, signer, decline),
+        Payload::ReportFailure(failure) => schedule::report_failure(draft, signer, failure),
+        Payload::RecordProgress(progress) => schedule::record_progress(draft, signer, progress),
+        Payload::Finalize(finalization) => schedule::finalize(draft, signer, finalization),
+        Payload::Note { bytes } => notes::note(bytes),
+    }
+}

@@ -1,0 +1,1 @@
+//! Block validity, selection and rollback.

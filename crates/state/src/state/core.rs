@@ -1,0 +1,104 @@
+//! The state itself. A clone is O(1): the store shares its nodes, the settings never change.
+
+use crate::{
+    store::{StateProof, Store},
+    tables::{Deadlines, MetaRecord, SettingsRecord},
+};
+use std::sync::Arc;
+use trustmesh_types::{
+    Block, Digest, NetworkId, PublicKey, Receipt,
+    events::Event,
+    genesis::{Parameters, faults_tolerated},
+};
+
+/// A finalized block, delivered in order of height.
+#[derive(Debug, Clone)]
+pub struct Finalized {
+    /// The block.
+    pub block: Arc<Block>,
+    /// What became of its transactions, in their order.
+    pub receipts: Vec<Receipt>,
+    /// What happened, in order.
+    pub events: Vec<Event>,
+    /// The state after it.
+    pub state: State,
+}
+
+/// The state of the ledger after a block.
+#[derive(Debug, Clone)]
+pub struct State {
+    meta: MetaRecord,
+    settings: Arc<SettingsRecord>,
+    store: Store,
+}
+
+impl State {
+    /// The state whose store holds these two records already.
+    pub(super) fn of(meta: MetaRecord, settings: SettingsRecord, store: Store) -> Self {
+        Self { meta, settings: Arc::new(settings), store }
+    }
+
+    /// The state after the next block.
+    pub(crate) fn succeed(&self, meta: MetaRecord, store: Store) -> Self {
+        Self { meta, settings: Arc::clone(&self.settings), store }
+    }
+
+    pub(crate) const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Commits to all of it; stands in the header of its block.
+    #[must_use]
+    pub fn root(&self) -> Digest {
+        self.store.root()
+    }
+
+    /// Height of its block.
+    #[must_use]
+    pub const fn height(&self) -> u64 {
+        self.meta.height
+    }
+
+    /// Timestamp of its block, Unix milliseconds.
+    #[must_use]
+    pub const fn timestamp_ms(&self) -> u64 {
+        self.meta.timestamp_ms
+    }
+
+    /// The network.
+    #[must_use]
+    pub fn network(&self) -> NetworkId {
+        self.settings.network
+    }
+
+    /// The network's parameters.
+    #[must_use]
+    pub fn parameters(&self) -> &Parameters {
+        &self.settings.parameters
+    }
+
+    /// The validators, sorted.
+    #[must_use]
+    pub fn validators(&self) -> &[PublicKey] {
+        &self.settings.validators
+    }
+
+    /// Faulty validators that the network tolerates (f).
+    #[must_use]
+    pub fn faults_tolerated(&self) -> usize {
+        faults_tolerated(self.settings.validators.len())
+    }
+
+    /// When the next deadline fires, if a block has a timestamp then or later: leaders make
+    /// one in time for it.
+    #[must_use]
+    pub fn next_deadline_ms(&self) -> Option<u64> {
+        self.store.first::<Deadlines>().map(|(key, _)| key.due_ms)
+    }
+
+    /// Proof of what stands under a key of the store ([`Store::key`]), or that nothing does.
+    #[must_use]
+    pub fn prove(&self, key: &[u8]) -> StateProof {
+        self.store.prove(key)
+    }
+}

@@ -1,0 +1,1 @@
+//! Genesis, snapshots, and random streams of transactions.

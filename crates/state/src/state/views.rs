@@ -1,0 +1,148 @@
+//! Typed reading of the state. Lists come in key order.
+
+use super::State;
+use crate::tables::{Apps, Deadlines, Loads, Members, Requests, Workflows, deadline};
+use trustmesh_types::{
+    AppId, Digest, PublicKey, RequestId, WorkflowId,
+    records::{AppRecord, Member, NodeInfo, NodeLoad, RequestRecord, WorkflowRecord},
+    resources::Resources,
+};
+
+/// A node: its membership and what it has free.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeView {
+    /// What its operator says of it.
+    pub info: NodeInfo,
+    /// Barred from designation and assignment until operators lift it.
+    pub quarantined: bool,
+    /// Height of the last change of its membership.
+    pub changed: u64,
+    /// Its snapshot, reservations and misses.
+    pub load: NodeLoad,
+}
+
+impl NodeView {
+    /// What is free on it.
+    #[must_use]
+    pub fn available(&self) -> Resources {
+        self.load.available(&self.info.capacity)
+    }
+
+    /// Whether its newest snapshot still counts at a block time.
+    #[must_use]
+    pub const fn live(&self, timestamp_ms: u64) -> bool {
+        self.load.snapshot.is_some() && self.load.live_until_ms > timestamp_ms
+    }
+}
+
+/// A device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceView {
+    /// Its identity.
+    pub key: PublicKey,
+    /// A name for people.
+    pub name: String,
+    /// Whether its membership was ended.
+    pub revoked: bool,
+    /// Its requests that have not ended.
+    pub open_requests: u32,
+    /// Height of the last change.
+    pub changed: u64,
+}
+
+fn device(key: PublicKey, member: Member) -> Option<DeviceView> {
+    match member {
+        Member::Device { name, revoked, open_requests, changed } => {
+            Some(DeviceView { key, name, revoked, open_requests, changed })
+        }
+        _ => None,
+    }
+}
+
+impl State {
+    /// The member of a key.
+    #[must_use]
+    pub fn member(&self, key: &PublicKey) -> Option<Member> {
+        self.store().get::<Members>(key)
+    }
+
+    /// All members, devices whose membership was ended among them.
+    pub fn members(&self) -> impl Iterator<Item = (PublicKey, Member)> {
+        self.store().iter::<Members>()
+    }
+
+    /// The node of a key.
+    #[must_use]
+    pub fn node(&self, key: &PublicKey) -> Option<NodeView> {
+        self.view(key, self.member(key)?)
+    }
+
+    /// All nodes.
+    #[must_use]
+    pub fn nodes(&self) -> Vec<NodeView> {
+        self.members().filter_map(|(key, member)| self.view(&key, member)).collect()
+    }
+
+    fn view(&self, key: &PublicKey, member: Member) -> Option<NodeView> {
+        match member {
+            Member::Node { info, quarantined, changed } => {
+                let load = self.store().get::<Loads>(key).unwrap_or_default();
+                Some(NodeView { info, quarantined, changed, load })
+            }
+            _ => None,
+        }
+    }
+
+    /// The device of a key.
+    #[must_use]
+    pub fn device(&self, key: &PublicKey) -> Option<DeviceView> {
+        device(*key, self.member(key)?)
+    }
+
+    /// All devices.
+    pub fn devices(&self) -> impl Iterator<Item = DeviceView> {
+        self.members().filter_map(|(key, member)| device(key, member))
+    }
+
+    /// The application of a name.
+    #[must_use]
+    pub fn app(&self, id: &AppId) -> Option<AppRecord> {
+        self.store().get::<Apps>(id)
+    }
+
+    /// All applications, removed ones among them.
+    pub fn apps(&self) -> impl Iterator<Item = AppRecord> {
+        self.store().iter::<Apps>().map(|(_, record)| record)
+    }
+
+    /// The workflow of a name.
+    #[must_use]
+    pub fn workflow(&self, id: &WorkflowId) -> Option<WorkflowRecord> {
+        self.store().get::<Workflows>(id)
+    }
+
+    /// All workflows, retired ones among them.
+    pub fn workflows(&self) -> impl Iterator<Item = WorkflowRecord> {
+        self.store().iter::<Workflows>().map(|(_, record)| record)
+    }
+
+    /// The request of an id, until its retention ends.
+    #[must_use]
+    pub fn request(&self, id: &RequestId) -> Option<RequestRecord> {
+        self.store().get::<Requests>(id)
+    }
+
+    /// All requests whose retention has not ended.
+    pub fn requests(&self) -> impl Iterator<Item = RequestRecord> {
+        self.store().iter::<Requests>().map(|(_, record)| record)
+    }
+
+    /// Requests that have not ended, by their own deadline: each has it armed, and only
+    /// they do, so ended ones are not even decoded.
+    pub fn open_requests(&self) -> impl Iterator<Item = RequestRecord> {
+        self.store()
+            .iter::<Deadlines>()
+            .filter(|(key, _)| key.kind == deadline::REQUEST)
+            .filter_map(|(key, _)| self.request(&RequestId(Digest(key.id))))
+    }
+}
