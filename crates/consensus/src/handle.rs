@@ -72,7 +72,7 @@ pub(crate) struct Parts {
     pub(crate) stopped: watch::Receiver<bool>,
 }
 
-/// A running ledger; clones are the same one.
+/// A running ledger; clones are the same one. It ends when the last clone is gone.
 #[derive(Clone)]
 pub struct Handle(Arc<Parts>);
 
@@ -108,7 +108,7 @@ impl Handle {
             .into_iter()
             .map(|transaction| {
                 let bytes = codec::encode(&transaction).len();
-                Incoming { id: transaction.id(), bytes, transaction }
+                Incoming { id: transaction.id(), bytes, transaction: Arc::new(transaction) }
             })
             .collect();
         let (reply, outcomes) = oneshot::channel();

@@ -15,6 +15,7 @@ use commonware_consensus::marshal::ancestry::Ancestry;
 use commonware_cryptography::{Digested, Digestible as _};
 use commonware_macros::select;
 use futures::StreamExt as _;
+use std::sync::Arc;
 use trustmesh_state::{InvalidBlock, Proposal, State};
 use trustmesh_types::{
     Block, Digest, Header, PublicKey, SignedTransaction, TxId,
@@ -57,7 +58,7 @@ async fn hold<E: Runtime>(
     context: &E,
     application: &LedgerApplication,
     parent: &State,
-) -> Vec<(TxId, SignedTransaction)> {
+) -> Vec<(TxId, Arc<SignedTransaction>)> {
     let idle_until = context.current() + application.idle_interval;
     let due = parent.next_deadline_ms().map_or(idle_until, runtime::at_ms);
     let until = due.min(idle_until);
@@ -80,9 +81,10 @@ pub(crate) fn build(
     parent_digest: Digest,
     proposer: PublicKey,
     timestamp_ms: u64,
-    chosen: Vec<(TxId, SignedTransaction)>,
+    chosen: Vec<(TxId, Arc<SignedTransaction>)>,
 ) -> Result<(LedgerBlock, Executed), InvalidBlock> {
-    let (ids, transactions): (Vec<TxId>, Vec<SignedTransaction>) = chosen.into_iter().unzip();
+    let (ids, transactions): (Vec<TxId>, Vec<SignedTransaction>) =
+        chosen.into_iter().map(|(id, tx)| (id, SignedTransaction::clone(&tx))).unzip();
     let proposal = Proposal { proposer, timestamp_ms, transactions: &transactions, ids: &ids };
     let done = parent.execute(&proposal)?;
     let executed = Executed { state: done.state, receipts: done.receipts, events: done.events };

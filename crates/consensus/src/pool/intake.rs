@@ -13,7 +13,7 @@ use crate::{
     signatures,
 };
 use commonware_utils::channel::{mpsc, oneshot};
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 use trustmesh_types::{SignedTransaction, TxId, limits::TRANSACTION_BYTES_MAX};
 
 /// A transaction with what was computed of it on arrival.
@@ -23,7 +23,7 @@ pub(crate) struct Incoming {
     /// Length of its encoding.
     pub(crate) bytes: usize,
     /// The transaction.
-    pub(crate) transaction: SignedTransaction,
+    pub(crate) transaction: Arc<SignedTransaction>,
 }
 
 /// Transactions that came together.
@@ -137,7 +137,7 @@ async fn check<E: Runtime>(
     let count = steps.iter().filter(|(_, step)| matches!(step, Step::Check(_))).count();
     let work = move || {
         let unchecked = steps.iter().filter_map(|(_, step)| match step {
-            Step::Check(incoming) => Some((&incoming.id, &incoming.transaction)),
+            Step::Check(incoming) => Some((&incoming.id, incoming.transaction.as_ref())),
             Step::Done(_) => None,
         });
         let bad = signatures::bad(&network, unchecked, &entropy);
@@ -168,8 +168,9 @@ fn insert(
                 } else {
                     if own {
                         // A full queue is made good by gossiping again later.
-                        let _ =
-                            gossip.try_send(trustmesh_types::codec::encode(&incoming.transaction));
+                        let _ = gossip.try_send(trustmesh_types::codec::encode(
+                            incoming.transaction.as_ref(),
+                        ));
                     }
                     good.push((outcomes.len(), (id, incoming.bytes, incoming.transaction, own)));
                     outcomes.push(Ok(id));

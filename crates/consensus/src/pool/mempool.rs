@@ -8,7 +8,10 @@
 use crate::limits::{
     POOL_BYTES_MAX, POOL_SIGNER_TRANSACTIONS_MAX, POOL_TRANSACTIONS_MAX, REGOSSIP_BYTES_MAX,
 };
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 use trustmesh_state::State;
 use trustmesh_types::{PublicKey, Signature, SignedTransaction, TxId};
 
@@ -40,7 +43,8 @@ pub enum PoolError {
 struct Entry {
     id: TxId,
     bytes: usize,
-    transaction: SignedTransaction,
+    /// Shared: an entry moves within the tree, its transaction does not.
+    transaction: Arc<SignedTransaction>,
     /// For a transaction that came in at this node: when it was last sent out.
     gossiped_ms: Option<u64>,
 }
@@ -76,7 +80,7 @@ impl Mempool {
         &mut self,
         id: TxId,
         bytes: usize,
-        transaction: SignedTransaction,
+        transaction: Arc<SignedTransaction>,
         gossiped_ms: Option<u64>,
     ) -> Result<(), PoolError> {
         if self.contains(&id) {
@@ -119,13 +123,13 @@ impl Mempool {
         }
     }
 
-    pub(super) fn select(&self, parent: &State) -> Vec<(TxId, SignedTransaction)> {
+    pub(super) fn select(&self, parent: &State) -> Vec<(TxId, Arc<SignedTransaction>)> {
         let candidates: Vec<&Entry> = self.waiting.values().collect();
         parent
-            .select(candidates.iter().map(|e| (e.id, e.bytes, &e.transaction)))
+            .select(candidates.iter().map(|e| (e.id, e.bytes, e.transaction.as_ref())))
             .into_iter()
             .filter_map(|at| candidates.get(at))
-            .map(|entry| (entry.id, entry.transaction.clone()))
+            .map(|entry| (entry.id, Arc::clone(&entry.transaction)))
             .collect()
     }
 
@@ -145,7 +149,11 @@ impl Mempool {
         }
     }
 
-    pub(super) fn due_for_gossip(&mut self, before_ms: u64, now_ms: u64) -> Vec<SignedTransaction> {
+    pub(super) fn due_for_gossip(
+        &mut self,
+        before_ms: u64,
+        now_ms: u64,
+    ) -> Vec<Arc<SignedTransaction>> {
         let (mut out, mut bytes) = (Vec::new(), 0);
         for at in &self.own {
             let Some(entry) = self.waiting.get_mut(at) else { continue };
@@ -157,7 +165,7 @@ impl Mempool {
                 break;
             }
             entry.gossiped_ms = Some(now_ms);
-            out.push(entry.transaction.clone());
+            out.push(Arc::clone(&entry.transaction));
         }
         out
     }
@@ -170,7 +178,7 @@ mod tests {
         Digest, NetworkId, Payload, SecretKey, Transaction, transaction::TRANSACTION_VERSION,
     };
 
-    fn note(signer: u8, nonce: u64, valid_until_height: u64) -> (TxId, SignedTransaction) {
+    fn note(signer: u8, nonce: u64, valid_until_height: u64) -> (TxId, Arc<SignedTransaction>) {
         let key = SecretKey::from_seed([signer; 32]);
         let signed = Transaction {
             version: TRANSACTION_VERSION,
@@ -181,7 +189,7 @@ mod tests {
             payload: Payload::Note { bytes: vec![1; 8] },
         }
         .sign(&key);
-        (signed.id(), signed)
+        (signed.id(), Arc::new(signed))
     }
 
     #[test]

@@ -60,7 +60,7 @@ impl Pool {
     /// Adds transactions whose signatures are good and wakes the proposer.
     pub(crate) fn insert(
         &self,
-        transactions: Vec<(TxId, usize, SignedTransaction, bool)>,
+        transactions: Vec<(TxId, usize, Arc<SignedTransaction>, bool)>,
         now_ms: u64,
     ) -> Vec<Result<(), PoolError>> {
         let mut inner = self.inner.lock();
@@ -78,7 +78,7 @@ impl Pool {
     }
 
     /// What a block on `parent` may hold, in order of arrival.
-    pub(crate) fn select(&self, parent: &State) -> Vec<(TxId, SignedTransaction)> {
+    pub(crate) fn select(&self, parent: &State) -> Vec<(TxId, Arc<SignedTransaction>)> {
         self.inner.lock().waiting.select(parent)
     }
 
@@ -89,7 +89,11 @@ impl Pool {
 
     /// Own transactions that were last sent out at or before `before_ms`; they count as sent
     /// at `now_ms`.
-    pub(crate) fn due_for_gossip(&self, before_ms: u64, now_ms: u64) -> Vec<SignedTransaction> {
+    pub(crate) fn due_for_gossip(
+        &self,
+        before_ms: u64,
+        now_ms: u64,
+    ) -> Vec<Arc<SignedTransaction>> {
         self.inner.lock().waiting.due_for_gossip(before_ms, now_ms)
     }
 

@@ -53,7 +53,7 @@ impl World {
     }
 
     fn valid(&self, transactions: Vec<SignedTransaction>) -> Block {
-        let chosen = transactions.into_iter().map(|t| (t.id(), t)).collect();
+        let chosen = transactions.into_iter().map(|t| (t.id(), Arc::new(t))).collect();
         let parent = Digest(self.genesis.digest().0);
         let built = proposer::build(&self.state, parent, self.leader, NOW_MS, chosen);
         built.unwrap().0.block().as_ref().clone()

@@ -9,6 +9,7 @@ use crate::{
 };
 use commonware_p2p::{Receiver, Recipients, Sender};
 use commonware_utils::channel::mpsc;
+use std::sync::Arc;
 use trustmesh_types::{SignedTransaction, codec};
 
 /// Sends what comes in, grouped, until the sending side is gone.
@@ -38,7 +39,7 @@ pub(crate) async fn regossip<E: Runtime>(context: E, pool: Pool, queue: mpsc::Se
         context.sleep(REGOSSIP_INTERVAL).await;
         let now_ms = runtime::now_ms(&context);
         for transaction in pool.due_for_gossip(now_ms.saturating_sub(interval_ms), now_ms) {
-            if queue.send(codec::encode(&transaction)).await.is_err() {
+            if queue.send(codec::encode(transaction.as_ref())).await.is_err() {
                 return;
             }
         }
@@ -55,7 +56,11 @@ pub(crate) async fn receive<R: Receiver>(mut network: R, intake: mpsc::Sender<Ar
         }
         let transactions: Vec<Incoming> = groups::values::<SignedTransaction>(&message)
             .into_iter()
-            .map(|(transaction, bytes)| Incoming { id: transaction.id(), bytes, transaction })
+            .map(|(transaction, bytes)| Incoming {
+                id: transaction.id(),
+                bytes,
+                transaction: Arc::new(transaction),
+            })
             .collect();
         if !transactions.is_empty() {
             // Full: see above.
