@@ -68,3 +68,34 @@ pub enum Command {
     /// Completions for a shell
     Completions(CompletionsArgs),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn every_command_parses_beside_the_flags_of_all() {
+        Cli::command().debug_assert();
+        for line in [
+            "demo --requests 3 -o json",
+            "network init mesh --nodes 7",
+            "node run --config node.toml",
+            "key generate a.key",
+            "app deploy a.wasm --key operator.key",
+            "workflow create w.yaml --name w",
+            "device register truck-1 device.key.pub --key operator.key",
+            "device revoke device.key.pub",
+            "request submit w - --key device.key --wait",
+            "request result last --wait 5s",
+            "ledger verify --endpoint node-1",
+            "bench latency --simulated",
+            "completions bash",
+        ] {
+            let words = ["trustmesh"].into_iter().chain(line.split(' '));
+            if let Err(error) = Cli::try_parse_from(words) {
+                panic!("{line}: {error}");
+            }
+        }
+    }
+}

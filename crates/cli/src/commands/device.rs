@@ -17,14 +17,16 @@ pub enum DeviceCommand {
         /// A name for people
         name: String,
         /// The device's public key, or the .pub file that holds it
-        key: String,
+        #[arg(value_name = "KEY")]
+        device: String,
     },
     /// End a device's membership
     #[command(after_help = "Example:
   trustmesh device revoke device.key.pub")]
     Revoke {
         /// The device's public key, or the .pub file that holds it
-        key: String,
+        #[arg(value_name = "KEY")]
+        device: String,
     },
     /// List devices
     List,
@@ -33,14 +35,14 @@ pub enum DeviceCommand {
 /// Runs a command of this noun.
 pub async fn run(context: &Context, command: DeviceCommand) -> Done {
     match command {
-        DeviceCommand::Register { name, key } => {
-            let key = parse::public_key(&key)?;
+        DeviceCommand::Register { name, device } => {
+            let key = parse::public_key(&device)?;
             let included = context.operator()?.register_device(key, &name).await?;
             let done = format!("device {name} ({}) is a member", key.short());
             changes::answer(context, done, &included)
         }
-        DeviceCommand::Revoke { key } => {
-            let key = parse::public_key(&key)?;
+        DeviceCommand::Revoke { device } => {
+            let key = parse::public_key(&device)?;
             let included = context.operator()?.revoke_device(key).await?;
             changes::answer(context, format!("device {} is no member now", key.short()), &included)
         }

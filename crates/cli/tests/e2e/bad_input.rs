@@ -4,17 +4,16 @@
 //! Code 2 is for what is wrong with the command or a file it names, 1 for what the network
 //! refused or could not do.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "helpers of tests")]
-
-mod common;
-
-use common::{Mesh, one_at_a_time, trustmesh, trustmesh_in};
+use crate::{
+    mesh::{Mesh, one_at_a_time},
+    run::{Run, trustmesh, trustmesh_in},
+};
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 /// What to run, the exit code, and parts of the message.
 type Case<'a> = (&'a [&'a str], i32, &'a [&'a str]);
 
-fn table(run: impl Fn(&[&str]) -> common::Run, cases: &[Case<'_>]) {
+fn table(run: impl Fn(&[&str]) -> Run, cases: &[Case<'_>]) {
     for (args, code, parts) in cases {
         let run = run(args);
         assert!(!run.err.is_empty(), "{args:?}: {run:?}");

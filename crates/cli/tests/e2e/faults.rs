@@ -1,10 +1,9 @@
 //! A node killed amid requests, and a mesh that goes down and comes back.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "helpers of tests")]
-
-mod common;
-
-use common::{Mesh, Run, one_at_a_time};
+use crate::{
+    mesh::{Mesh, one_at_a_time},
+    run::Run,
+};
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
     thread,

@@ -1,10 +1,6 @@
 //! The demo: it comes through, says so in the promised form, and leaves nothing behind.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "helpers of tests")]
-
-mod common;
-
-use common::{one_at_a_time, trustmesh};
+use crate::{mesh::one_at_a_time, run::trustmesh};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,

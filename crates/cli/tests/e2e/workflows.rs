@@ -1,10 +1,6 @@
 //! Workflows of every shape through a real mesh, and what can be asked of it afterwards.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "helpers of tests")]
-
-mod common;
-
-use common::{Mesh, one_at_a_time};
+use crate::mesh::{Mesh, one_at_a_time};
 
 const DIAMOND: &str = "
 name: diamond

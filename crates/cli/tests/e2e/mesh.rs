@@ -1,6 +1,6 @@
 //! A mesh of processes, driven by commands as a user would.
 
-use super::{Run, trustmesh_fed, trustmesh_in};
+use crate::run::{Run, trustmesh_fed, trustmesh_in};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,

@@ -1,0 +1,14 @@
+//! End-to-end tests: the built binary, and meshes of real processes in temporary folders
+//! that are gone when a test ends, however it ends.
+//!
+//! One program, so that meshes are used one at a time: two cores don't carry more without
+//! timeouts that have nothing to do with what is tested.
+
+#![expect(clippy::expect_used, clippy::panic, reason = "helpers of tests")]
+
+mod bad_input;
+mod demo;
+mod faults;
+mod mesh;
+mod run;
+mod workflows;
