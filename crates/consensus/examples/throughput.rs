@@ -68,7 +68,7 @@ fn genesis(ports: &[u16]) -> Genesis {
 
 fn sign(handle: &Handle, key: &SecretKey, nonce: u64) -> SignedTransaction {
     let state = handle.state();
-    // 191 bytes around the note make 512.
+    // The fields around the note take 150 bytes.
     let transaction = Transaction {
         version: TRANSACTION_VERSION,
         network: state.network(),
@@ -140,8 +140,9 @@ async fn node(n: usize, ports: &[u16], seconds: u64, idle: bool) -> Result<(), F
 
     // Signed beforehand: a client's work, not the ledger's.
     let count = if idle { 0 } else { seconds * 4_000 };
+    let nonces = (0..count).zip(keys.iter().cycle());
     let mut ready: Vec<SignedTransaction> =
-        (0..count).map(|nonce| sign(&handle, &keys[nonce as usize % SIGNERS], nonce)).collect();
+        nonces.map(|(nonce, key)| sign(&handle, key, nonce)).collect();
     let size = ready.first().map_or(0, |tx| trustmesh_types::codec::encode(tx).len());
     let (before, start) = (usage(), Instant::now());
     let (mut sent, mut done, mut all, mut blocks, mut refused) = (0u64, 0u64, 0u64, 0u64, 0u64);
