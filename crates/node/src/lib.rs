@@ -1,1 +1,33 @@
-//! The node daemon: configuration, driver, HTTP API, local meshes.
+//! The node daemon: configuration, keys, the driver that turns the world into the agent's
+//! inputs and the agent's effects into deeds, the HTTP API, and local meshes of real
+//! processes.
+//!
+//! `run` assembles a node. What it decides is `trustmesh_agent`'s and `trustmesh_state`'s;
+//! this crate has the clock, the sockets and the disk.
+//!
+//! Invariants: a data directory is used by one process of one node of one network (`guard`);
+//! every queue, body, wait and connection is bounded (`config::HttpLimits`, `driver`);
+//! nothing that comes from outside ends the process.
+
+mod clock;
+pub mod config;
+mod driver;
+mod error;
+mod feed;
+mod guard;
+mod history;
+mod http;
+pub mod keystore;
+pub mod local;
+mod mailbox;
+mod metrics;
+mod run;
+mod sampling;
+mod stop;
+mod telemetry;
+mod tls;
+mod upkeep;
+
+pub use config::NodeConfig;
+pub use error::NodeError;
+pub use run::{run, run_node};

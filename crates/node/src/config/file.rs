@@ -1,0 +1,219 @@
+//! The configuration's fields and their defaults.
+
+use super::{ConfigError, environment};
+use serde::{Deserialize, Serialize};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+use trustmesh_types::genesis::Genesis;
+
+/// A node's configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeConfig {
+    /// Where the node keeps everything that it must not lose.
+    pub data_dir: PathBuf,
+    /// The network's genesis document.
+    pub genesis: PathBuf,
+    /// The node's key file.
+    pub key: PathBuf,
+    /// Whether the node stops when its standard input ends. A parent that holds the other
+    /// end of the pipe takes its nodes along, however it ends.
+    #[serde(default)]
+    pub stop_with_stdin: bool,
+    /// Addresses that the node listens on.
+    pub listen: Listen,
+    /// Bounds of the HTTP API.
+    #[serde(default)]
+    pub http: HttpLimits,
+    /// Bounds of the store.
+    #[serde(default)]
+    pub storage: Storage,
+    /// How long history is kept.
+    #[serde(default)]
+    pub retention: Retention,
+    /// What is logged, and how.
+    #[serde(default)]
+    pub log: Log,
+}
+
+/// Addresses that a node listens on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listen {
+    /// Node to node.
+    pub p2p: SocketAddr,
+    /// HTTP API.
+    pub http: SocketAddr,
+}
+
+/// Bounds of the HTTP API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HttpLimits {
+    /// Open connections.
+    pub connections_max: u32,
+    /// Requests per second of one network address; bursts of twice as many.
+    pub address_requests_per_second: u32,
+    /// Requests for work per second of one key; bursts of twice as many.
+    pub key_requests_per_second: u32,
+    /// A request other than a long poll takes no longer.
+    pub request_timeout_ms: u64,
+    /// A connection on which no request begins is closed after this long.
+    pub header_timeout_ms: u64,
+    /// Long polls that wait at the same time.
+    pub long_polls_max: u32,
+    /// Watchers of events at the same time.
+    pub watchers_max: u32,
+}
+
+impl Default for HttpLimits {
+    fn default() -> Self {
+        Self {
+            connections_max: 1_024,
+            address_requests_per_second: 5_000,
+            key_requests_per_second: 1_000,
+            request_timeout_ms: 30_000,
+            header_timeout_ms: 60_000,
+            long_polls_max: 1_024,
+            watchers_max: 64,
+        }
+    }
+}
+
+/// Bounds of the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Storage {
+    /// Bytes of blobs and documents.
+    pub bytes_max: u64,
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self { bytes_max: 2 << 30 }
+    }
+}
+
+/// How long history is kept beside the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retention {
+    /// Blocks whose receipts, events and ended requests can be asked for.
+    pub history_blocks: u64,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { history_blocks: 100_000 }
+    }
+}
+
+/// Form of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// Filter as in `RUST_LOG`, which goes before it.
+    pub filter: String,
+    /// Form of a line.
+    pub format: LogFormat,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        // wasmtime-wasi opens a span on every call of an application.
+        Self { filter: "info,commonware=warn,wasmtime_wasi=warn".to_owned(), format: LogFormat::Text }
+    }
+}
+
+impl NodeConfig {
+    /// Reads a configuration file, with `TRUSTMESH_NODE_*` variables of the environment
+    /// put over it.
+    ///
+    /// # Errors
+    /// [`ConfigError`], which names file and line, or the variable.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        Self::load_with(path, std::env::vars())
+    }
+
+    /// [`Self::load`] with a given environment.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_with(
+        path: &Path,
+        variables: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let text = read(path, "configuration")?;
+        let invalid = |e: toml::de::Error| ConfigError::Invalid {
+            path: path.to_owned(),
+            reason: e.to_string().trim_end().to_owned(),
+        };
+        let mut table: toml::Table = toml::from_str(&text).map_err(invalid)?;
+        // The file by itself first, so that an error has its line.
+        let _: Self = toml::from_str(&text).map_err(invalid)?;
+        environment::put_over(&mut table, variables)?;
+        let mut config = Self::deserialize(table).map_err(invalid)?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        for file in [&mut config.data_dir, &mut config.genesis, &mut config.key] {
+            *file = folder.join(&*file);
+        }
+        config.check(path)?;
+        Ok(config)
+    }
+
+    fn check(&self, path: &Path) -> Result<(), ConfigError> {
+        let http = &self.http;
+        let positive: [(&'static str, u64, u64); 8] = [
+            ("http.connections_max", http.connections_max.into(), 1),
+            ("http.address_requests_per_second", http.address_requests_per_second.into(), 1),
+            ("http.key_requests_per_second", http.key_requests_per_second.into(), 1),
+            ("http.request_timeout_ms", http.request_timeout_ms, 100),
+            ("http.header_timeout_ms", http.header_timeout_ms, 100),
+            ("http.long_polls_max", http.long_polls_max.into(), 1),
+            ("storage.bytes_max", self.storage.bytes_max, 64 << 20),
+            ("retention.history_blocks", self.retention.history_blocks, 1),
+        ];
+        for (field, got, min) in positive {
+            if got < min {
+                return Err(ConfigError::TooSmall { path: path.to_owned(), field, got, min });
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads and checks the genesis that the configuration names.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when it can't be read or no network can start from it.
+    pub fn load_genesis(&self) -> Result<Genesis, ConfigError> {
+        let path = &self.genesis;
+        let text = read(path, "genesis")?;
+        let genesis: Genesis = serde_json::from_str(&text)
+            .map_err(|e| ConfigError::GenesisForm { path: path.clone(), reason: e.to_string() })?;
+        genesis
+            .validate()
+            .map_err(|source| ConfigError::Genesis { path: path.clone(), source })?;
+        Ok(genesis)
+    }
+}
+
+fn read(path: &Path, what: &'static str) -> Result<String, ConfigError> {
+    std::fs::read_to_string(path).map_err(|e| ConfigError::Unreadable {
+        what,
+        path: path.to_owned(),
+        reason: e.to_string(),
+    })
+}

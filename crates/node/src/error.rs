@@ -1,0 +1,62 @@
+//! Why a node did not start, or ended.
+
+use crate::{
+    config::ConfigError, guard::GuardError, keystore::KeyError, telemetry::FilterError,
+    tls::TlsError,
+};
+use trustmesh_consensus::StartError;
+use trustmesh_data::DataError;
+use trustmesh_executor::RunError;
+
+/// The HTTP address can't be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("can't listen on {address} for HTTP: {reason}; free the port or set listen.http to another")]
+pub struct BindError {
+    /// The address.
+    pub address: String,
+    /// What the operating system said.
+    pub reason: String,
+}
+
+/// A node did not start, or ended by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The configuration, or the genesis that it names.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The key file.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The log filter.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    /// The data directory.
+    #[error(transparent)]
+    Guard(#[from] GuardError),
+    /// The store in it.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The TLS identity.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The HTTP address.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] StartError),
+    /// The WebAssembly engine.
+    #[error(transparent)]
+    Runner(#[from] RunError),
+    /// The runtime.
+    #[error("can't {action}: {reason}")]
+    System {
+        /// What was tried.
+        action: &'static str,
+        /// What the operating system said.
+        reason: String,
+    },
+    /// The ledger ended by itself.
+    #[error("the ledger ended by itself; the log says why")]
+    LedgerEnded,
+}
