@@ -1,0 +1,181 @@
+//! Doing what the agent asks for. What takes time runs as a task and comes back as an input.
+
+use super::{completions, running};
+use crate::{clock::now_ms, mailbox::Mailbox};
+use std::collections::BTreeMap;
+use tokio::sync::mpsc;
+use trustmesh_agent::{BlobKind, Bytes, Delivery, Input};
+use trustmesh_api::ResultBundle;
+use trustmesh_consensus::Handle;
+use trustmesh_data::Store;
+use trustmesh_executor::WasmRunner;
+use trustmesh_types::{
+    Digest, NetworkId, Payload, PublicKey, SecretKey, Transaction,
+    evidence::SignedCompletion,
+    message::{Message, Recipient},
+    transaction::TRANSACTION_VERSION,
+};
+
+/// Heights that a node's transaction stays valid for. What is still wanted after that is
+/// made anew by the agent.
+const VALID_HEIGHTS: u64 = 128;
+
+/// The parts that deeds use; clones share them.
+#[derive(Clone)]
+pub(crate) struct Deeds {
+    /// Signs this node's transactions.
+    pub(crate) key: SecretKey,
+    /// The network.
+    pub(crate) network: NetworkId,
+    /// The ledger.
+    pub(crate) consensus: Handle,
+    /// Blobs and documents.
+    pub(crate) store: Store,
+    /// Runs modules.
+    pub(crate) runner: WasmRunner,
+    /// Holds sealed results.
+    pub(crate) mailbox: Mailbox,
+    /// Where outcomes go.
+    pub(crate) outcomes: mpsc::UnboundedSender<Input>,
+}
+
+impl Deeds {
+    fn outcome(&self, input: Input) {
+        // Fails only when the driver is gone, and then nobody needs it.
+        let _ = self.outcomes.send(input);
+    }
+
+    /// Signs a transaction and brings it to the ledger.
+    pub(super) fn transact(&self, payload: Payload) {
+        let deeds = self.clone();
+        tokio::spawn(async move {
+            let kind = payload.kind();
+            let nonce = match getrandom::u64() {
+                Ok(nonce) => nonce,
+                Err(error) => return tracing::error!(%error, "no randomness for a transaction"),
+            };
+            let transaction = Transaction {
+                version: TRANSACTION_VERSION,
+                network: deeds.network,
+                signer: deeds.key.public(),
+                valid_until_height: deeds.consensus.status().height.saturating_add(VALID_HEIGHTS),
+                nonce,
+                payload,
+            };
+            if let Err(error) = deeds.consensus.submit(transaction.sign(&deeds.key)).await {
+                tracing::warn!(kind, %error, "a transaction was not taken; the agent tries again");
+            }
+        });
+    }
+
+    /// Sends a message; it may get lost.
+    pub(super) fn send(&self, to: PublicKey, message: Message) {
+        if let Err(error) = self.consensus.send(Recipient::Node(to), message) {
+            tracing::debug!(to = %to.short(), %error, "a message was not sent");
+        }
+    }
+
+    /// Keeps a blob.
+    pub(super) fn store(&self, digest: Digest, data: Bytes, kind: BlobKind, until_ms: u64) {
+        let kind = match kind {
+            BlobKind::Input => trustmesh_data::BlobKind::Input,
+            BlobKind::Output => trustmesh_data::BlobKind::Output,
+            BlobKind::Artifact => trustmesh_data::BlobKind::Artifact,
+        };
+        let deeds = self.clone();
+        tokio::spawn(async move {
+            let kept = deeds.store.blobs().put(digest, kind, data.to_vec().into(), until_ms).await;
+            deeds.outcome(Input::Stored { digest, result: kept.map_err(|e| e.to_string()) });
+        });
+    }
+
+    /// Keeps an output and its completion; both are durable before the outcome.
+    pub(super) fn keep_output(&self, signed: SignedCompletion, data: Bytes, until_ms: u64) {
+        let deeds = self.clone();
+        tokio::spawn(async move {
+            let digest = signed.completion.output;
+            let (blobs, kind) = (deeds.store.blobs(), trustmesh_data::BlobKind::Output);
+            let kept = tokio::try_join!(
+                blobs.put(digest, kind, data.to_vec().into(), until_ms),
+                completions::keep(&deeds.store, &signed, until_ms),
+            );
+            let result = kept.map(drop).map_err(|e| e.to_string());
+            deeds.outcome(Input::Stored { digest, result });
+        });
+    }
+
+    /// Reads a blob.
+    pub(super) fn load(&self, digest: Digest) {
+        let deeds = self.clone();
+        tokio::task::spawn_blocking(move || {
+            let data = deeds.store.blobs().get(&digest).unwrap_or_else(|error| {
+                tracing::warn!(%digest, %error, "a blob can't be read; it is fetched elsewhere");
+                None
+            });
+            deeds.outcome(Input::Loaded { digest, data: data.map(|bytes| bytes.as_ref().into()) });
+        });
+    }
+
+    /// Runs a task.
+    pub(super) fn run(&self, spec: trustmesh_agent::RunSpec) {
+        let deeds = self.clone();
+        tokio::spawn(async move {
+            let result = running::run(&deeds.runner, &deeds.store, &spec).await;
+            deeds.outcome(Input::Ran { run: spec.run, result });
+        });
+    }
+
+    /// Compiles a module ahead of its first run.
+    pub(super) fn prepare(&self, artifact: Digest) {
+        let deeds = self.clone();
+        tokio::spawn(async move {
+            if let Err(reason) = running::prepare(&deeds.runner, &deeds.store, artifact).await {
+                tracing::warn!(artifact = %artifact.short(), reason, "a module can't be prepared");
+            }
+        });
+    }
+
+    /// Drops a module that no application uses.
+    pub(super) fn discard(&self, artifact: Digest) {
+        let deeds = self.clone();
+        tokio::spawn(async move {
+            if let Err(error) = deeds.store.blobs().remove(vec![artifact]).await {
+                tracing::warn!(artifact = %artifact.short(), %error, "a module can't be removed");
+            }
+        });
+    }
+
+    /// Seals a result to its device and holds it.
+    pub(super) fn deliver(&self, delivery: Delivery) {
+        let deeds = self.clone();
+        tokio::spawn(async move {
+            let (request, until_ms) = (delivery.request, delivery.until_ms);
+            if until_ms <= now_ms() {
+                return;
+            }
+            let sealed = tokio::task::spawn_blocking(move || seal(delivery)).await;
+            let sealed = match sealed {
+                Ok(Ok(sealed)) => sealed,
+                Ok(Err(reason)) => return tracing::error!(%request, reason, "a result is not sealed"),
+                Err(error) => return tracing::error!(%request, %error, "a result is not sealed"),
+            };
+            if let Err(error) = deeds.mailbox.put(request, sealed, until_ms).await {
+                tracing::error!(%request, %error, "a sealed result can't be kept");
+            }
+        });
+    }
+}
+
+fn seal(delivery: Delivery) -> Result<Vec<u8>, String> {
+    let mut outputs = BTreeMap::new();
+    for (task, bytes) in delivery.outputs {
+        let value = serde_json::from_slice(&bytes).map_err(|e| format!("output of {task}: {e}"))?;
+        outputs.insert(task, value);
+    }
+    let bundle =
+        ResultBundle { request: delivery.request, outputs, completions: delivery.completions };
+    let plain = bundle.to_bytes().map_err(|e| e.to_string())?;
+    trustmesh_delivery::seal(&delivery.result_key.0, &delivery.request.0.0, &plain)
+        .map(|sealed| sealed.to_bytes())
+        .map_err(|e| e.to_string())
+}

@@ -1,0 +1,33 @@
+//! What a node does now and then beside its work: expired blobs, results and history go.
+
+use crate::{clock::now_ms, driver::completions, history::History, mailbox::Mailbox, stop::Stop};
+use std::time::Duration;
+use trustmesh_data::Store;
+
+const INTERVAL: Duration = Duration::from_secs(60);
+
+/// Sweeps until the node stops.
+pub(crate) async fn run(store: Store, mailbox: Mailbox, history: History, stop: Stop) {
+    loop {
+        tokio::select! {
+            () = stop.requested() => return,
+            () = tokio::time::sleep(INTERVAL) => {}
+        }
+        let now_ms = now_ms();
+        loop {
+            match store.blobs().expire(now_ms).await {
+                Ok(changed) if changed.entries > 0 => {}
+                Ok(_) => break,
+                Err(error) => {
+                    tracing::warn!(%error, "expired blobs can't be removed");
+                    break;
+                }
+            }
+        }
+        if let Err(error) = completions::expire(&store, now_ms).await {
+            tracing::warn!(%error, "expired completions can't be removed");
+        }
+        mailbox.expire(now_ms).await;
+        history.prune().await;
+    }
+}
