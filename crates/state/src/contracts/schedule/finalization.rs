@@ -5,7 +5,7 @@
 //! every sink's output. Anybody among the nodes may bring it; the signatures count.
 
 use super::{evidence::Evidence, execution, lifecycle, progress::output_receipts};
-use crate::machine::Draft;
+use crate::{contracts::values, machine::Draft};
 use std::collections::BTreeMap;
 use trustmesh_types::{
     PublicKey, TaskId,
@@ -26,7 +26,7 @@ pub fn finalize(
     signer: &PublicKey,
     finalization: &Finalization,
 ) -> Result<(), Rejection> {
-    lifecycle::only_nodes(draft, signer, "finalize requests")?;
+    values::node(draft, signer, "finalize requests")?;
     let mut record = lifecycle::load(draft, &finalization.request)?;
     lifecycle::still_open(&record)?;
     let workflow = lifecycle::workflow(draft, &record)?;

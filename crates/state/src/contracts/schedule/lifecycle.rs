@@ -55,19 +55,6 @@ pub(super) fn still_open(record: &RequestRecord) -> Result<(), Rejection> {
     Err(Rejection::new(RejectCode::RequestEnded, reason))
 }
 
-/// Refuses a signer that is no node.
-pub(super) fn only_nodes(
-    draft: &Draft<'_>,
-    signer: &PublicKey,
-    what: &str,
-) -> Result<(), Rejection> {
-    if matches!(draft.store.get::<Members>(signer), Some(Member::Node { .. })) {
-        return Ok(());
-    }
-    let reason = format!("{} is no node, and only nodes {what}", signer.short());
-    Err(Rejection::new(RejectCode::WrongRole, reason))
-}
-
 /// A text cut to what a record may hold, at a character's boundary.
 pub(super) fn bounded(mut text: String) -> String {
     let mut end = text.len().min(limits::TEXT_BYTES_MAX);

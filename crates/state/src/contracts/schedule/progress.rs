@@ -6,7 +6,10 @@
 //! signatures that count.
 
 use super::{evidence::Evidence, lifecycle};
-use crate::{contracts::storage, machine::Draft};
+use crate::{
+    contracts::{storage, values},
+    machine::Draft,
+};
 use trustmesh_types::{
     PublicKey, TaskId,
     events::Event,
@@ -26,7 +29,7 @@ pub fn record_progress(
     signer: &PublicKey,
     progress: &Progress,
 ) -> Result<(), Rejection> {
-    lifecycle::only_nodes(draft, signer, "record progress")?;
+    values::node(draft, signer, "record progress")?;
     let mut record = lifecycle::load(draft, &progress.request)?;
     lifecycle::still_open(&record)?;
     let workflow = lifecycle::workflow(draft, &record)?;

@@ -7,7 +7,7 @@
 
 use super::{deadlines, designation, lifecycle};
 use crate::{
-    contracts::storage,
+    contracts::{storage, values},
     machine::Draft,
     tables::{Apps, Members, Requests, Workflows, deadline},
 };
@@ -32,7 +32,7 @@ pub fn submit(
     signer: &PublicKey,
     submission: &Submission,
 ) -> Result<(), Rejection> {
-    lifecycle::only_nodes(draft, signer, "bring requests; a device hands them to a node")?;
+    values::node(draft, signer, "bring requests; a device hands them to a node")?;
     let body = &submission.body;
     let id = body.id();
     check_body(draft, body)?;

@@ -1,1 +1,10 @@
-//! Tests of the schedules contract.
+//! Tests of the schedules contract, rule by rule, then over random lives of requests.
+
+mod designation;
+mod evidence;
+mod fixture;
+mod life;
+mod properties;
+mod request;
+mod rules;
+mod waiting;
