@@ -1,0 +1,258 @@
+//! The agent: one step per input, and who handles which.
+//!
+//! Invariant: a step ends with every matter handled that is due, and with a wake-up asked
+//! for when a later one is.
+
+use crate::{
+    Config, Effect, Input, RunId,
+    agenda::{BlobKey, Matter},
+    core::{Core, Waiter},
+    duties::{
+        artifacts, execute, fetch,
+        intake::{self, Intakes},
+        keep::{self, Keeps},
+        publish::{self, Publishes},
+        receipts,
+        report::{self, Reports},
+        request::{self, Works},
+    },
+    limits,
+};
+use std::collections::BTreeSet;
+use trustmesh_state::Finalized;
+use trustmesh_types::{
+    Digest, Payload, PublicKey, RequestId,
+    events::Event,
+    message::Message,
+    receipt::Outcome,
+    reject::Rejection,
+};
+
+/// A compute node's behaviour. See the crate's documentation.
+#[derive(Debug)]
+pub struct Agent {
+    core: Core,
+    intakes: Intakes,
+    keeps: Keeps,
+    publishes: Publishes,
+    reports: Reports,
+    works: Works,
+    started: bool,
+    wake_ms: Option<u64>,
+}
+
+impl Agent {
+    /// An agent that stands at `config.state`, and what it wants done first. The first
+    /// effect is a wake-up at once: only then does the agent know the time.
+    #[must_use]
+    pub fn new(mut config: Config) -> (Self, Vec<Effect>) {
+        let works = Works::new(std::mem::take(&mut config.recovered));
+        let agent = Self {
+            core: Core::new(config),
+            intakes: Intakes::default(),
+            keeps: Keeps::default(),
+            publishes: Publishes::default(),
+            reports: Reports::default(),
+            works,
+            started: false,
+            wake_ms: Some(0),
+        };
+        (agent, vec![Effect::Wake { at_ms: 0 }])
+    }
+
+    /// Takes an input at a time of this node's clock, in Unix milliseconds; what to do, in
+    /// order. A clock that goes back counts as standing.
+    pub fn step(&mut self, now_ms: u64, input: Input) -> Vec<Effect> {
+        self.core.now_ms = self.core.now_ms.max(now_ms);
+        if !self.started {
+            self.start();
+        }
+        match input {
+            Input::Block(block) => self.block(&block),
+            Input::Submit { ticket, body, signature, data } => {
+                let signed = (body, signature);
+                intake::submit(&mut self.core, &mut self.intakes, ticket, signed, data);
+            }
+            Input::Publish { ticket, data } => {
+                publish::begin(&mut self.core, &mut self.publishes, ticket, data);
+            }
+            Input::Message { from, message } => self.message(from, message),
+            Input::Stored { digest, result } => self.stored(&digest, result),
+            Input::Loaded { digest, data } => fetch::loaded(&mut self.core, digest, data),
+            Input::Ran { run, result } => {
+                if let Some(work) = self.works.open.get_mut(&run.request) {
+                    execute::ran(&mut self.core, work, &run, result);
+                }
+            }
+            Input::Sampled(snapshot) => {
+                report::sampled(&mut self.core, &mut self.reports, snapshot);
+            }
+            Input::Woken => self.wake_ms = None,
+        }
+        self.handle_due();
+        std::mem::take(&mut self.core.out)
+    }
+
+    fn start(&mut self) {
+        self.started = true;
+        let core = &mut self.core;
+        core.peers.listen(core.now_ms);
+        core.poke(Matter::Alive);
+        artifacts::all(core);
+        let ids: Vec<RequestId> = core.state.requests().map(|r| r.id).collect();
+        for id in ids {
+            request::refresh(core, &mut self.works, &id);
+        }
+    }
+
+    fn handle_due(&mut self) {
+        for _ in 0..limits::MATTERS_PER_STEP_MAX {
+            let Some(matter) = self.core.agenda.pop(self.core.now_ms) else { break };
+            self.handle(matter);
+        }
+        if let Some(next_ms) = self.core.agenda.next_ms()
+            && self.wake_ms != Some(next_ms)
+        {
+            self.wake_ms = Some(next_ms);
+            self.core.out.push(Effect::Wake { at_ms: next_ms });
+        }
+    }
+
+    fn handle(&mut self, matter: Matter) {
+        let core = &mut self.core;
+        match matter {
+            Matter::Alive => report::alive(core),
+            Matter::Report => report::tick(core, &mut self.reports),
+            Matter::Request(id) => request::tick(core, &mut self.works, &id),
+            Matter::Intake(id) => intake::tick(core, &mut self.intakes, id),
+            Matter::Publish(digest) => publish::tick(core, &mut self.publishes, digest),
+            Matter::App(app) => artifacts::tick(core, &app),
+            Matter::Fetch(digest) => fetch::tick(core, digest),
+            Matter::Gather(key) => receipts::tick(core, &key),
+            Matter::Keep(key) => keep::tick(core, &mut self.keeps, key),
+        }
+    }
+
+    fn message(&mut self, from: PublicKey, message: Message) {
+        let core = &mut self.core;
+        if from == core.me || !core.is_node(&from) {
+            return;
+        }
+        core.peers.heard(from, core.now_ms);
+        let keeps = &mut self.keeps;
+        match message {
+            Message::StoreInput { body, signature, data } => {
+                keep::input(core, keeps, from, (&body, &signature), data);
+            }
+            Message::StoreOutput { completion, data } => {
+                keep::output(core, keeps, from, &completion, data);
+            }
+            Message::StoreArtifact { digest, bytes } => {
+                keep::artifact(core, keeps, from, digest, bytes);
+            }
+            Message::Stored(receipt) => receipts::receive(core, receipt),
+            Message::NotStored { subject, digest, reason } => {
+                receipts::refused(core, from, BlobKey { subject, digest }, &reason);
+            }
+            Message::AskPiece { digest, offset } => fetch::serve(core, from, digest, offset),
+            Message::Piece { digest, total, offset, bytes } => {
+                fetch::receive(core, from, digest, (total, offset), &bytes);
+            }
+            Message::NoBlob { digest } => fetch::no_blob(core, from, digest),
+            Message::Alive => {}
+            about @ (Message::Completed { .. }
+            | Message::Receipts { .. }
+            | Message::AskCompletions { .. }) => {
+                request::hear(core, &mut self.works, from, about);
+            }
+        }
+    }
+
+    fn stored(&mut self, digest: &Digest, result: Result<(), String>) {
+        match self.core.stored(digest) {
+            Some(Waiter::Own(key)) => receipts::own_stored(&mut self.core, key, result),
+            Some(Waiter::Keep(key)) => {
+                keep::stored(&mut self.core, &mut self.keeps, key, result);
+            }
+            Some(Waiter::Output(run)) => self.output_stored(&run, result),
+            Some(Waiter::App(app)) => {
+                if artifacts::stored(&mut self.core, &app, result) {
+                    let ids: Vec<RequestId> = self.works.open.keys().copied().collect();
+                    for id in ids {
+                        self.core.poke(Matter::Request(id));
+                    }
+                }
+            }
+            None => {}
+        }
+    }
+
+    fn output_stored(&mut self, run: &RunId, result: Result<(), String>) {
+        if let Some(work) = self.works.open.get_mut(&run.request) {
+            execute::stored(&mut self.core, work, run, result);
+        }
+    }
+
+    fn block(&mut self, finalized: &Finalized) {
+        self.core.state = finalized.state.clone();
+        let mut touched: BTreeSet<RequestId> = BTreeSet::new();
+        for event in &finalized.events {
+            touched.extend(event.request().copied());
+            match event {
+                Event::AppDeployed { app } | Event::AppStateChanged { app, .. } => {
+                    self.core.poke(Matter::App(app.clone()));
+                }
+                Event::NodeAdmitted { node } if *node == self.core.me => {
+                    artifacts::all(&mut self.core);
+                }
+                Event::ResourcesReported { node } if *node == self.core.me => {
+                    report::settled(&mut self.core, &mut self.reports);
+                }
+                _ => {}
+            }
+        }
+        for (tx, receipt) in finalized.block.transactions.iter().zip(&finalized.receipts) {
+            if let Outcome::Rejected(rejection) = &receipt.outcome
+                && receipt.signer == self.core.me
+            {
+                self.refused(&tx.transaction.payload, rejection, &mut touched);
+            }
+        }
+        for id in touched {
+            intake::accepted(&mut self.core, &self.intakes, id);
+            if self.core.state.request(&id).is_none_or(|r| r.status.ended()) {
+                keep::ended(&mut self.core, &mut self.keeps, &id);
+            }
+            request::refresh(&mut self.core, &mut self.works, &id);
+        }
+    }
+
+    /// The ledger refused a transaction of this node.
+    fn refused(
+        &mut self,
+        payload: &Payload,
+        rejection: &Rejection,
+        touched: &mut BTreeSet<RequestId>,
+    ) {
+        let request = match payload {
+            Payload::SubmitRequest(submission) => {
+                let id = submission.body.id();
+                intake::refused(&mut self.core, &mut self.intakes, id, rejection);
+                Some(id)
+            }
+            Payload::ConfirmSchedule(plan) => Some(plan.request),
+            Payload::DeclineSchedule(decline) => Some(decline.request),
+            Payload::ReportFailure(failure) => Some(failure.request),
+            Payload::RecordProgress(progress) => Some(progress.request),
+            Payload::Finalize(finalization) => Some(finalization.request),
+            Payload::ReportResources(_) => {
+                report::settled(&mut self.core, &mut self.reports);
+                None
+            }
+            _ => None,
+        };
+        let text = format!("the ledger refused {}: {rejection}", payload.kind());
+        self.core.note(rejection.fault, request, text);
+        touched.extend(request);
+    }
+}

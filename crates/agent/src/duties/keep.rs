@@ -1,0 +1,374 @@
+//! Keeping inputs, outputs and artifacts for others, and signing for them once they are
+//! durable (PROTOCOL §4; §7). Only validators sign.
+//!
+//! The checks are those of the ledger's contracts as far as this node's state knows them, so
+//! that nobody fills a validator's disk with what the ledger would refuse; and each device's
+//! and node's open bytes are bounded.
+
+use crate::{
+    BlobKind,
+    agenda::{BlobKey, Matter},
+    core::{Core, Waiter},
+    duties::{fetch, receipts},
+    limits,
+};
+use std::collections::BTreeMap;
+use trustmesh_types::{
+    Digest, PublicKey, RequestId, Signature,
+    evidence::SignedCompletion,
+    limits::{ARTIFACT_BYTES_MAX, INPUT_BYTES_MAX, OUTPUT_BYTES_MAX, TEXT_BYTES_MAX},
+    message::Message,
+    reject::{RejectCode, Rejection},
+    request::{Endpoint, RequestBody},
+};
+
+#[derive(Debug)]
+struct Kept {
+    owner: PublicKey,
+    bytes: u64,
+    kind: BlobKind,
+    until_ms: u64,
+    storing: bool,
+    durable: bool,
+    askers: Vec<PublicKey>,
+}
+
+/// What this node keeps for others, while it counts against a bound.
+#[derive(Debug, Default)]
+pub(crate) struct Keeps {
+    open: BTreeMap<BlobKey, Kept>,
+    by_owner: BTreeMap<PublicKey, u64>,
+}
+
+/// Form, network and signature of a request.
+pub(crate) fn form(
+    core: &Core,
+    body: &RequestBody,
+    signature: &Signature,
+) -> Result<(), Rejection> {
+    let invalid = |why: String| Err(Rejection::new(RejectCode::InvalidValue, why));
+    if body.network != core.network {
+        return invalid(format!(
+            "the request is for network {}, this is {}: use this network's genesis",
+            body.network.short(),
+            core.network.short()
+        ));
+    }
+    if body.input_bytes == 0 || body.input_bytes > INPUT_BYTES_MAX {
+        return invalid(format!(
+            "the input has {} bytes; 1 to {INPUT_BYTES_MAX} are allowed",
+            body.input_bytes
+        ));
+    }
+    if matches!(&body.endpoint, Endpoint::Push(to) if to.len() > TEXT_BYTES_MAX) {
+        return invalid(format!("the endpoint is longer than {TEXT_BYTES_MAX} bytes"));
+    }
+    if body.verify(signature).is_err() {
+        return Err(Rejection::new(
+            RejectCode::BadSignature,
+            "the device's signature over the request does not verify",
+        ));
+    }
+    Ok(())
+}
+
+/// Whether the ledger would take a request now.
+pub(crate) fn current(core: &Core, body: &RequestBody) -> Result<(), Rejection> {
+    let refuse = |code, why: String| Err(Rejection::new(code, why));
+    let parameters = core.state.parameters();
+    match core.state.device(&body.device).filter(|d| !d.revoked) {
+        None => {
+            return refuse(
+                RejectCode::UnknownDevice,
+                format!("device {} is not registered; ask an operator to register it", body.device),
+            );
+        }
+        Some(device) if device.open_requests >= parameters.open_requests_per_device_max => {
+            return refuse(
+                RejectCode::TooManyRequests,
+                format!(
+                    "device {} has {} open requests, at most {} are allowed; wait for one to end",
+                    body.device.short(),
+                    device.open_requests,
+                    parameters.open_requests_per_device_max
+                ),
+            );
+        }
+        Some(_) => {}
+    }
+    match core.state.workflow(&body.workflow) {
+        None => {
+            return refuse(
+                RejectCode::UnknownWorkflow,
+                format!("there is no workflow {}", body.workflow),
+            );
+        }
+        Some(record) if record.retired => {
+            return refuse(
+                RejectCode::WorkflowRetired,
+                format!("workflow {} is retired and takes no new requests", body.workflow),
+            );
+        }
+        Some(_) => {}
+    }
+    let from_ms = core.state.timestamp_ms().max(core.now_ms);
+    let latest_ms = from_ms.saturating_add(parameters.request_lifetime_ms_max);
+    if body.deadline_ms <= from_ms || body.deadline_ms > latest_ms {
+        return refuse(
+            RejectCode::BadDeadline,
+            format!(
+                "the deadline {} must lie ahead of now ({from_ms}), by at most {} ms",
+                body.deadline_ms, parameters.request_lifetime_ms_max
+            ),
+        );
+    }
+    Ok(())
+}
+
+fn decline(core: &mut Core, to: PublicKey, key: BlobKey, reason: String) {
+    core.send(
+        to,
+        Message::NotStored { subject: key.subject, digest: key.digest, reason },
+    );
+}
+
+/// "Keep this request's input and sign for it."
+pub(crate) fn input(
+    core: &mut Core,
+    keeps: &mut Keeps,
+    from: PublicKey,
+    (body, signature): (&RequestBody, &Signature),
+    data: Option<Vec<u8>>,
+) {
+    if !core.is_validator() {
+        return;
+    }
+    let id = body.id();
+    let key = BlobKey { subject: id.0, digest: body.input };
+    let known = core.state.request(&id).is_some_and(|r| !r.status.ended());
+    let checked = form(core, body, signature)
+        .and_then(|()| if known { Ok(()) } else { current(core, body) });
+    if let Err(refused) = checked {
+        return decline(core, from, key, refused.reason);
+    }
+    let until_ms = core.kept_until_ms(body);
+    let what = (body.device, BlobKind::Input, body.input_bytes, until_ms);
+    keep(core, keeps, from, key, what, data);
+}
+
+/// "Keep this task's output and sign for it."
+pub(crate) fn output(
+    core: &mut Core,
+    keeps: &mut Keeps,
+    from: PublicKey,
+    signed: &SignedCompletion,
+    data: Option<Vec<u8>>,
+) {
+    if !core.is_validator() {
+        return;
+    }
+    let completion = &signed.completion;
+    let key = BlobKey { subject: completion.request.0, digest: completion.output };
+    let until_ms = match output_until(core, signed) {
+        Ok(until_ms) => until_ms,
+        Err(reason) => return decline(core, from, key, reason),
+    };
+    let what = (completion.node, BlobKind::Output, completion.output_bytes, until_ms);
+    keep(core, keeps, from, key, what, data);
+}
+
+/// Until when an output is kept, or why not. The request may be ahead of this node's state.
+fn output_until(core: &Core, signed: &SignedCompletion) -> Result<u64, String> {
+    let completion = &signed.completion;
+    if completion.output_bytes == 0 || completion.output_bytes > OUTPUT_BYTES_MAX {
+        return Err(format!(
+            "the output has {} bytes; an output has 1 to {OUTPUT_BYTES_MAX} bytes",
+            completion.output_bytes
+        ));
+    }
+    if !core.is_node(&completion.node) {
+        return Err(format!("{} is no node of this network", completion.node.short()));
+    }
+    if signed.verify(&core.network).is_err() {
+        return Err("the completion's signature does not verify".to_owned());
+    }
+    let Some(record) = core.state.request(&completion.request) else {
+        let lifetime_ms = core.state.parameters().request_lifetime_ms_max;
+        return Ok(core.now_ms.saturating_add(lifetime_ms));
+    };
+    if record.status.ended() {
+        return Err("the request has ended".to_owned());
+    }
+    let plan = record.plan.as_ref().filter(|p| p.designation == completion.designation);
+    let assigned = plan.and_then(|p| p.assignments.iter().find(|a| a.task == completion.task));
+    if assigned.is_some_and(|a| !a.nodes.contains(&completion.node)) {
+        return Err(format!("the plan has task {} at another node", completion.task));
+    }
+    Ok(core.kept_until_ms(&record.body))
+}
+
+/// "Keep this artifact and sign for it."
+pub(crate) fn artifact(
+    core: &mut Core,
+    keeps: &mut Keeps,
+    from: PublicKey,
+    digest: Digest,
+    bytes: u64,
+) {
+    if !core.is_validator() {
+        return;
+    }
+    let key = BlobKey { subject: digest, digest };
+    if bytes == 0 || bytes > ARTIFACT_BYTES_MAX {
+        let why = format!(
+            "the artifact has {bytes} bytes; an artifact has 1 to {ARTIFACT_BYTES_MAX} bytes"
+        );
+        return decline(core, from, key, why);
+    }
+    let until_ms = core.now_ms.saturating_add(limits::PUBLISHED_KEPT_MS);
+    keep(core, keeps, from, key, (from, BlobKind::Artifact, bytes, until_ms), None);
+}
+
+fn keep(
+    core: &mut Core,
+    keeps: &mut Keeps,
+    from: PublicKey,
+    key: BlobKey,
+    (owner, kind, bytes, until_ms): (PublicKey, BlobKind, u64, u64),
+    data: Option<Vec<u8>>,
+) {
+    if let Some(kept) = keeps.open.get_mut(&key) {
+        if kept.bytes != bytes {
+            return decline(core, from, key, "the length is not that of the same bytes".into());
+        }
+        if kept.durable {
+            let receipt = receipts::sign(core, &key, bytes);
+            return core.send(from, Message::Stored(receipt));
+        }
+        if !kept.askers.contains(&from) && kept.askers.len() < limits::SOURCES_MAX {
+            kept.askers.push(from);
+        }
+    } else {
+        sweep(core, keeps);
+        let held = keeps.by_owner.get(&owner).copied().unwrap_or(0);
+        let most = match kind {
+            BlobKind::Artifact => limits::KEPT_ARTIFACT_BYTES_PER_NODE_MAX,
+            _ => limits::KEPT_BYTES_PER_OWNER_MAX,
+        };
+        if keeps.open.len() >= limits::KEPT_MAX {
+            let why = "this validator keeps too many open blobs already";
+            return decline(core, from, key, why.to_owned());
+        }
+        if held.saturating_add(bytes) > most {
+            let why = format!("{} has {held} bytes in open blobs kept here already", owner.short());
+            return decline(core, from, key, why);
+        }
+        keeps.by_owner.insert(owner, held.saturating_add(bytes));
+        let askers = vec![from];
+        let kept =
+            Kept { owner, bytes, kind, until_ms, storing: false, durable: false, askers };
+        keeps.open.insert(key, kept);
+    }
+    if let Some(data) = data {
+        if data.len() as u64 != bytes || Digest::of(&data) != key.digest {
+            let name = core.name(&from);
+            core.note(true, None, format!("{name} asked to keep bytes that do not fit their digest"));
+            let why = "the bytes do not fit their digest and length";
+            return decline(core, from, key, why.to_owned());
+        }
+        fetch::here(core, key.digest, data.into());
+    }
+    tick(core, keeps, key);
+}
+
+/// Stores what is here, fetches what is not.
+pub(crate) fn tick(core: &mut Core, keeps: &mut Keeps, key: BlobKey) {
+    let Some(kept) = keeps.open.get(&key) else { return };
+    if kept.durable || kept.storing {
+        return;
+    }
+    let matter = Matter::Keep(key);
+    let Some(data) = fetch::want(core, key.digest, kept.bytes, &kept.askers, &matter) else {
+        return;
+    };
+    if data.len() as u64 != kept.bytes {
+        for asker in release(keeps, &key) {
+            decline(core, asker, key, "the length is not that of these bytes".to_owned());
+        }
+        return;
+    }
+    let (kind, until_ms) = (kept.kind, kept.until_ms);
+    if let Some(kept) = keeps.open.get_mut(&key) {
+        kept.storing = true;
+    }
+    core.store(key.digest, data, kind, until_ms, Waiter::Keep(key));
+}
+
+fn release(keeps: &mut Keeps, key: &BlobKey) -> Vec<PublicKey> {
+    let Some(kept) = keeps.open.remove(key) else { return Vec::new() };
+    if let Some(held) = keeps.by_owner.get_mut(&kept.owner) {
+        *held = held.saturating_sub(kept.bytes);
+        if *held == 0 {
+            keeps.by_owner.remove(&kept.owner);
+        }
+    }
+    kept.askers
+}
+
+/// Bytes kept for another node are durable, or not.
+pub(crate) fn stored(
+    core: &mut Core,
+    keeps: &mut Keeps,
+    key: BlobKey,
+    result: Result<(), String>,
+) {
+    match result {
+        Ok(()) => {
+            let Some(kept) = keeps.open.get_mut(&key) else { return };
+            kept.durable = true;
+            let (askers, bytes) = (std::mem::take(&mut kept.askers), kept.bytes);
+            let receipt = receipts::sign(core, &key, bytes);
+            for asker in askers {
+                core.send(asker, Message::Stored(receipt.clone()));
+            }
+        }
+        Err(reason) => {
+            core.note(true, None, format!("blob {} could not be kept: {reason}", key.digest));
+            for asker in release(keeps, &key) {
+                decline(core, asker, key, "the node could not keep the bytes".to_owned());
+            }
+        }
+    }
+}
+
+/// What was kept for a request no longer counts against its owner: it has ended.
+pub(crate) fn ended(core: &mut Core, keeps: &mut Keeps, request: &RequestId) {
+    let from = BlobKey { subject: request.0, digest: Digest([0; 32]) };
+    let keys: Vec<BlobKey> = keeps
+        .open
+        .range(from..)
+        .map(|(k, _)| *k)
+        .take_while(|k| k.subject == request.0)
+        .collect();
+    for key in keys {
+        release(keeps, &key);
+        fetch::unwant(core, &Matter::Keep(key));
+    }
+}
+
+/// Drops what outlived its time, when room is short.
+fn sweep(core: &mut Core, keeps: &mut Keeps) {
+    if keeps.open.len() < limits::KEPT_MAX / 2 {
+        return;
+    }
+    let over: Vec<BlobKey> = keeps
+        .open
+        .iter()
+        .filter(|(_, kept)| kept.until_ms <= core.now_ms)
+        .map(|(key, _)| *key)
+        .collect();
+    for key in over {
+        release(keeps, &key);
+        fetch::unwant(core, &Matter::Keep(key));
+    }
+}

@@ -1,0 +1,187 @@
+//! Planning when this node is the designated one (PROTOCOL §4, phase 2; §6).
+//!
+//! The problem is read off the newest state. A burst of designations on one state must not
+//! place more on a node than it has, so what this node's own plans that the ledger has not
+//! taken up yet would hold is subtracted first.
+
+use crate::{
+    agenda::{Matter, Retry},
+    core::{Core, cut},
+    limits,
+    work::{Planning, Work},
+};
+use std::collections::BTreeMap;
+use trustmesh_sched::{NodeState, PlanError, Problem, TaskNeed, plan};
+use trustmesh_types::{
+    Digest, Payload, PublicKey, RequestId,
+    plan::{Assignment, Decline, Plan, Unfit},
+    records::{AppState, Runtime, Status},
+    resources::Resources,
+};
+
+/// What this node's plans hold that the ledger does not show yet, by request.
+#[derive(Debug, Default)]
+pub(crate) struct Tentative {
+    open: BTreeMap<RequestId, (u32, BTreeMap<PublicKey, Resources>)>,
+}
+
+impl Tentative {
+    /// Forgets a request's plan: the ledger took it up, or it came to nothing.
+    pub(crate) fn settle(&mut self, request: &RequestId) {
+        self.open.remove(request);
+    }
+
+    fn on(&self, node: &PublicKey, but: &RequestId) -> Resources {
+        let others = self.open.iter().filter(|(request, _)| *request != but);
+        let held = others.filter_map(|(_, (_, held))| held.get(node));
+        held.fold(Resources::ZERO, |sum, r| sum.plus(*r))
+    }
+}
+
+/// Plans, when it is this node's turn and the plan is not on its way.
+pub(crate) fn tick(core: &mut Core, work: &mut Work, tentative: &mut Tentative) {
+    let record = &work.view.record;
+    let mine = record.designated.as_ref().filter(|d| d.node == core.me);
+    let Some(current) = mine.filter(|_| record.status == Status::Requested) else {
+        work.planning = None;
+        return;
+    };
+    let fresh = Planning {
+        designation: record.designation,
+        seen_ms: core.now_ms,
+        answer: Retry::default(),
+        rejections: current.rejections,
+    };
+    let planning = match work.planning.take() {
+        Some(p) if p.designation == record.designation => p,
+        _ => fresh,
+    };
+    let mut planning = if planning.rejections == current.rejections {
+        planning
+    } else {
+        Planning { answer: Retry::default(), rejections: current.rejections, ..planning }
+    };
+    let begin_ms = match record.plan {
+        Some(_) => planning.seen_ms.saturating_add(limits::PROGRESS_WAIT_MS),
+        None => planning.seen_ms,
+    };
+    let at_ms = begin_ms.max(planning.answer.next_ms());
+    if core.now_ms >= at_ms {
+        planning.answer.tried(core.now_ms, limits::TRANSACT_MS);
+        let payload = answer(core, work, tentative, &planning);
+        core.transact(payload);
+        core.later(Matter::Request(work.id), planning.answer.next_ms());
+    } else {
+        core.later(Matter::Request(work.id), at_ms);
+    }
+    work.planning = Some(planning);
+}
+
+fn answer(core: &mut Core, work: &Work, tentative: &mut Tentative, now: &Planning) -> Payload {
+    let problem = problem(core, work, tentative);
+    let parameters = core.state.parameters();
+    let name = work.view.workflow.scheduler.as_deref().unwrap_or(&parameters.scheduler);
+    let seed = Digest::of_parts(&[
+        b"trustmesh plan",
+        &core.seed,
+        work.id.0.as_ref(),
+        &now.designation.to_le_bytes(),
+        &[now.rejections],
+    ]);
+    let mut placed = plan(&problem, name, seed.0);
+    if let Err(error @ PlanError::UnknownScheduler { .. }) = &placed {
+        let text = format!("{error}; planning by lcdwrr instead");
+        placed = plan(&problem, "lcdwrr", seed.0);
+        core.note(true, Some(work.id), text);
+    }
+    let made_at = core.state.height();
+    match placed {
+        Ok(placement) => {
+            let held = held(&problem, &placement.assignments);
+            tentative.open.insert(work.id, (now.designation, held));
+            Payload::ConfirmSchedule(Plan {
+                request: work.id,
+                designation: now.designation,
+                made_at,
+                assignments: placement.assignments,
+            })
+        }
+        Err(error) => {
+            core.note(false, Some(work.id), error.to_string());
+            let (task, unfit) = match error {
+                PlanError::Infeasible { task, unfit } => (Some(task), unfit),
+                PlanError::UnknownScheduler { .. } => (None, Vec::new()),
+            };
+            let first = || work.view.workflow.tasks.first().map(|t| t.id.clone());
+            let Some(task) = task.or_else(first) else {
+                return Payload::Note { bytes: Vec::new() };
+            };
+            let unfit = unfit
+                .into_iter()
+                .take(limits::UNFIT_MAX)
+                .map(|u| Unfit { node: u.node, reason: cut(&u.reason, limits::UNFIT_BYTES_MAX) })
+                .collect();
+            Payload::DeclineSchedule(Decline {
+                request: work.id,
+                designation: now.designation,
+                made_at,
+                task,
+                unfit,
+            })
+        }
+    }
+}
+
+fn held(problem: &Problem, assignments: &[Assignment]) -> BTreeMap<PublicKey, Resources> {
+    let mut held: BTreeMap<PublicKey, Resources> = BTreeMap::new();
+    for assignment in assignments {
+        let need = problem.tasks.iter().find(|t| t.id == assignment.task);
+        let need = need.map_or(Resources::ZERO, |t| t.requirements);
+        for node in &assignment.nodes {
+            let sum = held.entry(*node).or_default();
+            *sum = sum.plus(need);
+        }
+    }
+    held
+}
+
+fn problem(core: &Core, work: &Work, tentative: &Tentative) -> Problem {
+    let levels = work.view.workflow.levels().unwrap_or_default();
+    let done = &work.view.record.done;
+    let open = work.view.workflow.tasks.iter().filter(|t| !done.contains_key(&t.id));
+    let tasks = open.map(|task| {
+        let app = core.state.app(&task.app);
+        let running = app.as_ref().is_some_and(|a| a.wanted == AppState::Running);
+        let manifest = app.as_ref().map(|a| &a.manifest);
+        TaskNeed {
+            id: task.id.clone(),
+            level: levels.get(&task.id).copied().unwrap_or(0),
+            app: task.app.clone(),
+            requirements: manifest.map_or(Resources::ZERO, |m| m.requirements),
+            runtime: manifest.map_or(Runtime::Wasm, |m| m.runtime),
+            replicas: task.replicas,
+            blocked: (!running).then(|| format!("application {} is not running", task.app)),
+        }
+    });
+    let now_ms = core.state.timestamp_ms();
+    let nodes = core.state.nodes();
+    let silent = |key: &PublicKey| *key != core.me && core.peers.silent(key, core.now_ms);
+    Problem {
+        tasks: tasks.collect(),
+        barred: work.view.record.barred.clone(),
+        avoid: nodes.iter().map(|n| n.info.key).filter(silent).collect(),
+        nodes: nodes
+            .into_iter()
+            .map(|node| NodeState {
+                key: node.info.key,
+                available: node.available().minus(tentative.on(&node.info.key, &work.id)),
+                live: node.live(now_ms),
+                name: node.info.name,
+                capacity: node.info.capacity,
+                runtimes: node.info.runtimes,
+                worker: node.info.roles.worker,
+                quarantined: node.quarantined,
+            })
+            .collect(),
+    }
+}
