@@ -1,8 +1,8 @@
 //! Why a node did not start, or ended.
 
 use crate::{
-    config::ConfigError, guard::GuardError, keystore::KeyError, telemetry::FilterError,
-    tls::TlsError,
+    config::ConfigError, guard::GuardError, history::HistoryError, keystore::KeyError,
+    telemetry::FilterError, tls::TlsError,
 };
 use trustmesh_consensus::StartError;
 use trustmesh_data::DataError;
@@ -36,6 +36,9 @@ pub enum NodeError {
     /// The store in it.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// The history in it.
+    #[error(transparent)]
+    History(#[from] HistoryError),
     /// The TLS identity.
     #[error(transparent)]
     Tls(#[from] TlsError),

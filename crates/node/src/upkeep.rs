@@ -27,7 +27,11 @@ pub(crate) async fn run(store: Store, mailbox: Mailbox, history: History, stop: 
         if let Err(error) = completions::expire(&store, now_ms).await {
             tracing::warn!(%error, "expired completions can't be removed");
         }
-        mailbox.expire(now_ms).await;
-        history.prune().await;
+        if let Err(error) = mailbox.expire(now_ms).await {
+            tracing::warn!(%error, "expired results can't be removed");
+        }
+        if let Err(error) = history.prune(now_ms).await {
+            tracing::warn!(%error, "old history can't be removed");
+        }
     }
 }
