@@ -7,8 +7,8 @@ use crate::{
     store::Store,
     tables::{Deadlines, Designations, Loads, Members, Requests, Waiting, deadline},
 };
-use proptest::prelude::*;
-use std::collections::BTreeMap;
+use proptest::{prelude::*, strategy::ValueTree as _, test_runner::TestRunner};
+use std::collections::{BTreeMap, BTreeSet};
 use trustmesh_types::{
     Digest, Payload, PublicKey, RequestId,
     records::{AppState, Member, NodeRoles, RequestRecord, Status},
@@ -85,6 +85,8 @@ struct Run {
     next: Vec<(PublicKey, Payload)>,
     statuses: BTreeMap<RequestId, Status>,
     roots: Vec<Digest>,
+    /// Statuses, refusals and waits that came up.
+    seen: BTreeSet<String>,
 }
 
 const TASKS: [&str; 4] = ["a", "b", "c", "d"];
@@ -94,7 +96,15 @@ impl Run {
         let mesh = Mesh::new(5);
         let past = vec![(mesh.height, mesh.store.clone())];
         let (ids, next) = (Vec::new(), Vec::new());
-        Self { mesh, past, ids, next, statuses: BTreeMap::new(), roots: Vec::new() }
+        Self {
+            mesh,
+            past,
+            ids,
+            next,
+            statuses: BTreeMap::new(),
+            roots: Vec::new(),
+            seen: BTreeSet::new(),
+        }
     }
 
     fn pick(&self, at: u8) -> Option<RequestRecord> {
@@ -178,7 +188,12 @@ impl Run {
 
     fn block(&mut self, after_ms: u64) {
         let txs = std::mem::take(&mut self.next);
-        self.mesh.block(after_ms, txs);
+        for refused in self.mesh.block(after_ms, txs).into_iter().filter_map(Result::err) {
+            self.seen.insert(format!("{:?}", refused.code));
+        }
+        if self.mesh.store.first::<Waiting>().is_some() {
+            self.seen.insert("waits".to_owned());
+        }
         self.past.push((self.mesh.height, self.mesh.store.clone()));
         self.roots.push(self.mesh.store.root());
         self.check();
@@ -194,6 +209,7 @@ impl Run {
             let before = self.statuses.insert(id, record.status);
             assert!(allowed(before, record.status), "S4: {before:?} to {:?}", record.status);
             self.check_place(&record);
+            self.seen.insert(format!("{:?}", record.status));
             open += u32::from(!record.status.ended());
             let Some(plan) = &record.plan else { continue };
             if let Some(named) = store.get::<Designations>(&(id, plan.designation)) {
@@ -279,5 +295,36 @@ proptest! {
             two.act(act);
         }
         prop_assert_eq!(one.roots, two.roots);
+    }
+}
+
+/// The lives above are worth something only if they come by everything.
+#[test]
+fn random_lives_reach_every_end_and_stale_refusal() {
+    let mut runner = TestRunner::deterministic();
+    let acts = prop::collection::vec(act(), 60..90);
+    let mut seen = BTreeSet::new();
+    for _ in 0..64 {
+        let mut run = Run::new();
+        for act in &acts.new_tree(&mut runner).unwrap().current() {
+            run.act(act);
+        }
+        seen.append(&mut run.seen);
+    }
+    for what in [
+        "Active",
+        "Finalized",
+        "Failed",
+        "Cancelled",
+        "waits",
+        "NotCurrent",
+        "AppState",
+        "IneligibleNode",
+        "OverCapacity",
+        "OverAttested",
+        "NotActive",
+        "RequestEnded",
+    ] {
+        assert!(seen.contains(what), "{what} never came up: {seen:?}");
     }
 }
