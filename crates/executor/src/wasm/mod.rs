@@ -1,0 +1,23 @@
+//! WebAssembly applications: WASI preview 1 commands, JSON on stdin and stdout, stderr
+//! kept as a log tail.
+//!
+//! [`WasmRunner`] compiles each module once and runs calls on a bounded number of
+//! blocking threads. A call sees no files, environment, arguments or network; its clock
+//! stands still and its randomness comes from a seed, so that replicas agree.
+
+mod cache;
+mod call;
+mod config;
+mod error;
+mod host;
+mod output;
+mod runner;
+mod sandbox;
+mod stdio;
+#[cfg(test)]
+mod tests;
+mod ticker;
+
+pub use config::{Invocation, Limits, Output, RunnerConfig};
+pub use error::RunError;
+pub use runner::WasmRunner;

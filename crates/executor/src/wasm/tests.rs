@@ -1,0 +1,1 @@
+//! The runner as a whole, on modules written as text.
