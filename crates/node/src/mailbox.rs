@@ -90,11 +90,15 @@ impl Mailbox {
         let _ = tokio::time::timeout(wait, arrival).await;
     }
 
-    /// Removes results whose time has passed.
-    ///
-    /// # Errors
-    /// [`DataError`] when the store can't be read or written.
-    pub(crate) async fn expire(&self, now_ms: u64) -> Result<(), DataError> {
+    /// Removes a bounded number of results whose time has passed. A failure is logged: the
+    /// next sweep tries again.
+    pub(crate) async fn expire(&self, now_ms: u64) {
+        if let Err(error) = self.expire_some(now_ms).await {
+            tracing::warn!(%error, "expired results were not removed");
+        }
+    }
+
+    async fn expire_some(&self, now_ms: u64) -> Result<(), DataError> {
         let to = now_ms.saturating_add(1).to_be_bytes();
         let limit = EXPIRED_PER_SWEEP_MAX;
         let due = self.documents.range(EXPIRIES, &[], &to, limit, Order::Ascending)?;
@@ -150,9 +154,9 @@ mod tests {
         put.unwrap();
         assert_eq!(mailbox.get(&request).unwrap().unwrap().sealed.0, [1, 2]);
         mailbox.put(request, vec![3], 2_000).await.unwrap();
-        mailbox.expire(1_500).await.unwrap();
+        mailbox.expire(1_500).await;
         assert_eq!(mailbox.get(&request).unwrap().unwrap().sealed.0, [3], "put again, kept longer");
-        mailbox.expire(2_000).await.unwrap();
+        mailbox.expire(2_000).await;
         assert_eq!(mailbox.get(&request).unwrap(), None);
     }
 }

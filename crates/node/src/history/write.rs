@@ -44,11 +44,15 @@ impl History {
         Ok(())
     }
 
-    /// Removes a bounded number of blocks past retention, with all that belongs to them.
-    ///
-    /// # Errors
-    /// [`HistoryError`] when the store can't be read or written.
-    pub(crate) async fn prune(&self, _now_ms: u64) -> Result<(), HistoryError> {
+    /// Removes a bounded number of blocks past retention, with all that belongs to them. A
+    /// failure is logged: the next pruning tries again.
+    pub(crate) async fn prune(&self) {
+        if let Err(error) = self.prune_some().await {
+            tracing::warn!(%error, "the history was not pruned");
+        }
+    }
+
+    async fn prune_some(&self) -> Result<(), HistoryError> {
         let keep_from = self.height().saturating_add(1).saturating_sub(self.blocks_kept);
         let (from, to) = (block_key(0), block_key(keep_from));
         let limit = BLOCKS_PER_PRUNE_MAX;

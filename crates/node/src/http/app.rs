@@ -1,0 +1,132 @@
+//! What handlers share.
+
+use super::{
+    limits::{Answers, RateLimits},
+    refusal::Refusal,
+};
+use crate::{
+    clock, config, feed::Feed, history::History, mailbox::Mailbox, stop::Stop,
+    driver::Control,
+};
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use trustmesh_api::{Problem, Ready, limits};
+use trustmesh_consensus::Handle;
+use trustmesh_data::Store;
+use trustmesh_types::{NetworkId, PublicKey, genesis::Genesis};
+
+/// Blocks that the history may be behind the ledger on a node that follows.
+const HISTORY_LAG_BLOCKS_MAX: u64 = 16;
+/// Leaders' turns without a block after which a node no longer counts as following.
+const SILENT_TURNS_MAX: u64 = 4;
+/// Bytes of one permit of the budget for bodies.
+const BODY_UNIT_BYTES: usize = 64 * 1024;
+/// Bytes of bodies being read or handled at once: one artifact and some requests.
+const BODIES_BYTES_MAX: usize = limits::ARTIFACT_BODY_BYTES_MAX + 32 * 1024 * 1024;
+
+/// The node behind the API.
+#[derive(Clone)]
+pub(crate) struct App {
+    /// The network's genesis.
+    pub(crate) genesis: Arc<Genesis>,
+    /// Its id.
+    pub(crate) network: NetworkId,
+    /// This node's key.
+    pub(crate) node: PublicKey,
+    /// The ledger.
+    pub(crate) consensus: Handle,
+    /// The agent.
+    pub(crate) control: Control,
+    /// Sealed results.
+    pub(crate) mailbox: Mailbox,
+    /// What happened.
+    pub(crate) history: History,
+    /// What happens.
+    pub(crate) feed: Feed,
+    /// For its figures.
+    pub(crate) store: Store,
+    /// Bounds.
+    pub(crate) limits: config::HttpLimits,
+    /// When to end.
+    pub(crate) stop: Stop,
+}
+
+/// The node, and the counts that the API keeps within its bounds.
+pub(super) struct Http {
+    pub(super) app: App,
+    pub(super) rates: RateLimits,
+    pub(super) answers: Answers,
+    polls: Arc<Semaphore>,
+    watchers: Arc<Semaphore>,
+    bodies: Arc<Semaphore>,
+}
+
+/// As handlers take it.
+pub(super) type Shared = Arc<Http>;
+
+impl App {
+    /// Whether the node follows the chain, as far as it can tell: leaders make a block at
+    /// least every `leader_timeout_ms`, so a silence of several turns means that this node is
+    /// behind, or that there is no quorum.
+    pub(crate) fn ready(&self) -> Ready {
+        let status = self.consensus.status();
+        let silent_ms = clock::now_ms().saturating_sub(status.timestamp_ms);
+        let patience_ms = self.genesis.parameters.leader_timeout_ms * SILENT_TURNS_MAX;
+        let recorded = self.history.height();
+        let reason = if self.stop.is_requested() {
+            Some("the node is stopping".to_owned())
+        } else if status.height == 0 {
+            Some("no block is final yet: it needs a quorum of validators".to_owned())
+        } else if silent_ms > patience_ms {
+            Some(format!("the newest block is {silent_ms} ms old: catching up, or no quorum"))
+        } else if recorded.saturating_add(HISTORY_LAG_BLOCKS_MAX) < status.height {
+            Some(format!("at block {recorded} of {}", status.height))
+        } else {
+            None
+        };
+        Ready { ready: reason.is_none(), height: status.height, reason }
+    }
+}
+
+impl Http {
+    pub(super) fn new(app: App) -> Self {
+        let rates = RateLimits::new(&app.limits);
+        let semaphore = |permits: u32| Arc::new(Semaphore::new(permits as usize));
+        Self {
+            rates,
+            answers: Answers::default(),
+            polls: semaphore(app.limits.long_polls_max),
+            watchers: semaphore(app.limits.watchers_max),
+            bodies: Arc::new(Semaphore::new(BODIES_BYTES_MAX / BODY_UNIT_BYTES)),
+            app,
+        }
+    }
+
+    /// A place to wait in.
+    pub(super) fn poll(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        let full = "too many long polls wait on this node: try another one";
+        place(&self.polls, 1, full)
+    }
+
+    /// A place to watch from.
+    pub(super) fn watch(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        let full = "too many watchers of events on this node: try another one";
+        place(&self.watchers, 1, full)
+    }
+
+    /// Room for a body of `bytes`.
+    pub(super) fn body(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
+        let full = "this node is reading too many bodies: try again in a moment";
+        let units = bytes.div_ceil(BODY_UNIT_BYTES).max(1);
+        place(&self.bodies, u32::try_from(units).unwrap_or(u32::MAX), full)
+    }
+}
+
+fn place(
+    places: &Arc<Semaphore>,
+    count: u32,
+    full: &'static str,
+) -> Result<OwnedSemaphorePermit, Refusal> {
+    let busy = |_| Refusal::from(Problem::rate_limited(full, 1_000));
+    Arc::clone(places).try_acquire_many_owned(count).map_err(busy)
+}

@@ -1,0 +1,46 @@
+//! Who makes a request: signed headers, checked (`trustmesh_api::auth`).
+
+use super::{app::Http, refusal::Refusal};
+use crate::clock;
+use axum::http::{HeaderMap, Method, Uri};
+use trustmesh_api::{
+    ErrorCode,
+    auth::{AuthError, Call, Headers},
+};
+use trustmesh_types::{PublicKey, records::Member};
+
+/// The headers, not checked yet: their key is only a claim.
+pub(super) fn claimed(headers: &HeaderMap) -> Result<Headers, Refusal> {
+    Headers::read(|name| headers.get(name)?.to_str().ok()).map_err(unauthorized)
+}
+
+/// The signer of a request, after its rate.
+pub(super) fn signer(
+    http: &Http,
+    claimed: &Headers,
+    method: &Method,
+    uri: &Uri,
+    body: &[u8],
+) -> Result<PublicKey, Refusal> {
+    let target = uri.path_and_query().map_or(uri.path(), |target| target.as_str());
+    let call = Call { method: method.as_str(), target, body };
+    let network = &http.app.network;
+    let key = call.verify(claimed, network, clock::now_ms()).map_err(unauthorized)?;
+    http.rates.key(&key)?;
+    Ok(key)
+}
+
+/// Whether a key is an operator's that may publish.
+pub(super) fn check_publisher(http: &Http, key: &PublicKey) -> Result<(), Refusal> {
+    match http.app.consensus.state().member(key) {
+        Some(Member::Operator { info, .. }) if info.publisher => Ok(()),
+        _ => Err(Refusal::new(
+            ErrorCode::Forbidden,
+            format!("key {} is no operator that may publish applications", key.short()),
+        )),
+    }
+}
+
+fn unauthorized(error: AuthError) -> Refusal {
+    Refusal::new(ErrorCode::Unauthorized, error.to_string())
+}

@@ -1,0 +1,95 @@
+//! Nodes, applications, workflows and devices, as the ledger has them.
+
+use super::{
+    app::Shared,
+    extract::{Asked, Segment},
+    listing::page,
+    refusal::Refusal,
+};
+use axum::{Json, extract::State};
+use trustmesh_api::{AppView, DeviceView, ListQuery, NodeView, Page, WorkflowView};
+use trustmesh_types::{AppId, PublicKey, WorkflowId};
+
+type Answer<T> = Result<Json<T>, Refusal>;
+
+fn node_view(node: trustmesh_state::NodeView, timestamp_ms: u64) -> NodeView {
+    NodeView {
+        quarantined: node.quarantined,
+        live: node.live(timestamp_ms),
+        snapshot: node.load.snapshot,
+        reserved: node.load.reserved,
+        available: node.available(),
+        misses: node.load.misses,
+        changed: node.changed.max(node.load.changed),
+        info: node.info,
+    }
+}
+
+fn device_view(device: trustmesh_state::DeviceView) -> DeviceView {
+    DeviceView {
+        key: device.key,
+        name: device.name,
+        revoked: device.revoked,
+        open_requests: device.open_requests,
+        changed: device.changed,
+    }
+}
+
+pub(super) async fn nodes(
+    State(http): State<Shared>,
+    Asked(query): Asked<ListQuery>,
+) -> Json<Page<NodeView>> {
+    let state = http.app.consensus.state();
+    let now_ms = state.timestamp_ms();
+    let all = state.nodes().into_iter().map(|node| node_view(node, now_ms));
+    Json(page(all, |node| node.info.key.to_string(), &query))
+}
+
+pub(super) async fn node(State(http): State<Shared>, segment: Segment) -> Answer<NodeView> {
+    let key: PublicKey = segment.read("the node's key")?;
+    let state = http.app.consensus.state();
+    let node = state.node(&key).ok_or_else(|| Refusal::missing(format!("node {key}")))?;
+    Ok(Json(node_view(node, state.timestamp_ms())))
+}
+
+pub(super) async fn apps(
+    State(http): State<Shared>,
+    Asked(query): Asked<ListQuery>,
+) -> Json<Page<AppView>> {
+    let state = http.app.consensus.state();
+    Json(page(state.apps(), |app| app.manifest.id.to_string(), &query))
+}
+
+pub(super) async fn app(State(http): State<Shared>, segment: Segment) -> Answer<AppView> {
+    let id: AppId = segment.read("the application's id")?;
+    let found = http.app.consensus.state().app(&id);
+    found.map(Json).ok_or_else(|| Refusal::missing(format!("application {id}")))
+}
+
+pub(super) async fn workflows(
+    State(http): State<Shared>,
+    Asked(query): Asked<ListQuery>,
+) -> Json<Page<WorkflowView>> {
+    let state = http.app.consensus.state();
+    Json(page(state.workflows(), |it| it.workflow.id.to_string(), &query))
+}
+
+pub(super) async fn workflow(State(http): State<Shared>, segment: Segment) -> Answer<WorkflowView> {
+    let id: WorkflowId = segment.read("the workflow's id")?;
+    let found = http.app.consensus.state().workflow(&id);
+    found.map(Json).ok_or_else(|| Refusal::missing(format!("workflow {id}")))
+}
+
+pub(super) async fn devices(
+    State(http): State<Shared>,
+    Asked(query): Asked<ListQuery>,
+) -> Json<Page<DeviceView>> {
+    let state = http.app.consensus.state();
+    Json(page(state.devices().map(device_view), |device| device.key.to_string(), &query))
+}
+
+pub(super) async fn device(State(http): State<Shared>, segment: Segment) -> Answer<DeviceView> {
+    let key: PublicKey = segment.read("the device's key")?;
+    let found = http.app.consensus.state().device(&key).map(device_view);
+    found.map(Json).ok_or_else(|| Refusal::missing(format!("device {key}")))
+}

@@ -1,0 +1,31 @@
+//! The HTTP API `/v1` (DESIGN, "What a user touches"; wire types in `trustmesh_api`).
+//!
+//! - `server`: TLS, connections, graceful end; `router`: what is where;
+//! - `middleware`: what every request passes: rate, time, problem documents, figures;
+//! - `extract`, `body`, `identity`, `limits`, `refusal`, `listing`: parts of handlers;
+//! - a module of handlers per kind of resource.
+//!
+//! Invariants: every body, wait, connection and rate is bounded; every error is a problem
+//! document; reads need no signature, what costs work or gives results does.
+
+mod app;
+mod artifacts;
+mod blocks;
+mod body;
+mod events;
+mod extract;
+mod health;
+mod identity;
+mod limits;
+mod listing;
+mod members;
+mod middleware;
+mod refusal;
+mod requests;
+mod results;
+mod router;
+mod server;
+mod transactions;
+
+pub(crate) use app::App;
+pub(crate) use server::serve;
