@@ -21,10 +21,7 @@ use crate::{
 use std::collections::BTreeSet;
 use trustmesh_state::Finalized;
 use trustmesh_types::{
-    Digest, Payload, PublicKey, RequestId,
-    events::Event,
-    message::Message,
-    receipt::Outcome,
+    Digest, Payload, PublicKey, RequestId, events::Event, message::Message, receipt::Outcome,
     reject::Rejection,
 };
 

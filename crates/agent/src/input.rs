@@ -6,8 +6,8 @@
 use std::sync::Arc;
 use trustmesh_state::{Finalized, State};
 use trustmesh_types::{
-    Digest, PublicKey, RequestId, Signature, TaskId, crypto::SecretKey,
-    evidence::SignedCompletion, message::Message, request::RequestBody, resources::Snapshot,
+    Digest, PublicKey, RequestId, Signature, TaskId, crypto::SecretKey, evidence::SignedCompletion,
+    message::Message, request::RequestBody, resources::Snapshot,
 };
 
 /// Immutable bytes, shared without copying.

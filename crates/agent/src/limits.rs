@@ -49,6 +49,10 @@ pub(crate) const ALIVE_MS: u64 = 1_000;
 pub(crate) const SILENT_MS: u64 = 3_000;
 /// A plan after an abandoned one waits this long for progress to be recorded.
 pub(crate) const PROGRESS_WAIT_MS: u64 = 60;
+/// A plan that this node's own open plans stand in the way of is tried again after this.
+pub(crate) const PLAN_PAUSE_MS: u64 = 20;
+/// A device's clock may be ahead of this node's by this much.
+pub(crate) const CLOCK_SKEW_MS: u64 = 5_000;
 /// Completed work of an active plan is not recorded earlier than this.
 pub(crate) const PROGRESS_MS_MIN: u64 = 1_000;
 /// Nodes named with their reasons in a decline, and bytes of a reason.

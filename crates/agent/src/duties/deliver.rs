@@ -1,14 +1,7 @@
 //! Delivering a finalized request's result (PROTOCOL §4, Finalization and delivery): every
 //! validator that signed for it puts the sinks' outputs together, to be sealed and held.
 
-use crate::{
-    Delivery, Effect,
-    agenda::Matter,
-    core::Core,
-    duties::fetch,
-    limits,
-    work::Work,
-};
+use crate::{Delivery, Effect, agenda::Matter, core::Core, duties::fetch, limits, work::Work};
 use trustmesh_types::TaskId;
 
 /// Whether the result is delivered, or can't be any more.

@@ -66,8 +66,11 @@ fn start(core: &mut Core, work: &mut Work, task: &Task) {
     let run = RunId { request: work.id, designation: plan.designation, task: task.id.clone() };
     match object(work, task, &held) {
         Ok(input) => {
-            let seed =
-                Digest::of_parts(&[b"trustmesh run", work.id.0.as_ref(), task.id.as_str().as_bytes()]);
+            let seed = Digest::of_parts(&[
+                b"trustmesh run",
+                work.id.0.as_ref(),
+                task.id.as_str().as_bytes(),
+            ]);
             core.out.push(Effect::Run(RunSpec {
                 run,
                 app: task.app.clone(),
@@ -186,11 +189,7 @@ pub(crate) fn ran(
     let until_ms = core.kept_until_ms(&work.view.record.body);
     fetch::here(core, digest, Bytes::clone(&output.data));
     core.await_stored(digest, Waiter::Output(run.clone()));
-    core.out.push(Effect::KeepOutput {
-        completion: signed.clone(),
-        data: output.data,
-        until_ms,
-    });
+    core.out.push(Effect::KeepOutput { completion: signed.clone(), data: output.data, until_ms });
     work.runs.insert(run.task.clone(), Run::Keeping(signed));
 }
 

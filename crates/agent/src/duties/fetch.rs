@@ -126,9 +126,8 @@ pub(crate) fn loaded(core: &mut Core, digest: Digest, data: Option<Bytes>) {
     let waiting = core.fetches.serves.remove(&digest).unwrap_or_default();
     core.fetches.served = core.fetches.served.saturating_sub(waiting.len());
     for (to, offset) in waiting {
-        let message = data
-            .as_ref()
-            .map_or(Message::NoBlob { digest }, |data| piece(digest, data, offset));
+        let message =
+            data.as_ref().map_or(Message::NoBlob { digest }, |data| piece(digest, data, offset));
         core.send(to, message);
     }
     match data {
@@ -251,9 +250,7 @@ pub(crate) fn receive(
     core.note(
         true,
         None,
-        format!(
-            "blob {digest} from {name}{others} does not fit its digest: fetching it elsewhere"
-        ),
+        format!("blob {digest} from {name}{others} does not fit its digest: fetching it elsewhere"),
     );
     next_source(core, digest);
 }

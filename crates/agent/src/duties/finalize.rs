@@ -6,13 +6,7 @@
 //! Whoever takes over gathers the sinks' receipts itself, since the lost node's own may be
 //! the one that lacks.
 
-use crate::{
-    agenda::Matter,
-    core::Core,
-    duties::share,
-    limits,
-    work::Work,
-};
+use crate::{agenda::Matter, core::Core, duties::share, limits, work::Work};
 use std::collections::{BTreeMap, BTreeSet};
 use trustmesh_types::{
     Digest, Payload, PublicKey, TaskId,

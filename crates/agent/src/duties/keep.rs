@@ -112,7 +112,9 @@ pub(crate) fn current(core: &Core, body: &RequestBody) -> Result<(), Rejection> 
         Some(_) => {}
     }
     let from_ms = core.state.timestamp_ms().max(core.now_ms);
-    let latest_ms = from_ms.saturating_add(parameters.request_lifetime_ms_max);
+    let latest_ms = from_ms
+        .saturating_add(parameters.request_lifetime_ms_max)
+        .saturating_add(limits::CLOCK_SKEW_MS);
     if body.deadline_ms <= from_ms || body.deadline_ms > latest_ms {
         return refuse(
             RejectCode::BadDeadline,
@@ -126,10 +128,7 @@ pub(crate) fn current(core: &Core, body: &RequestBody) -> Result<(), Rejection> 
 }
 
 fn decline(core: &mut Core, to: PublicKey, key: BlobKey, reason: String) {
-    core.send(
-        to,
-        Message::NotStored { subject: key.subject, digest: key.digest, reason },
-    );
+    core.send(to, Message::NotStored { subject: key.subject, digest: key.digest, reason });
 }
 
 /// "Keep this request's input and sign for it."
@@ -146,8 +145,8 @@ pub(crate) fn input(
     let id = body.id();
     let key = BlobKey { subject: id.0, digest: body.input };
     let known = core.state.request(&id).is_some_and(|r| !r.status.ended());
-    let checked = form(core, body, signature)
-        .and_then(|()| if known { Ok(()) } else { current(core, body) });
+    let checked =
+        form(core, body, signature).and_then(|()| if known { Ok(()) } else { current(core, body) });
     if let Err(refused) = checked {
         return decline(core, from, key, refused.reason);
     }
@@ -265,14 +264,17 @@ fn keep(
         }
         keeps.by_owner.insert(owner, held.saturating_add(bytes));
         let askers = vec![from];
-        let kept =
-            Kept { owner, bytes, kind, until_ms, storing: false, durable: false, askers };
+        let kept = Kept { owner, bytes, kind, until_ms, storing: false, durable: false, askers };
         keeps.open.insert(key, kept);
     }
     if let Some(data) = data {
         if data.len() as u64 != bytes || Digest::of(&data) != key.digest {
             let name = core.name(&from);
-            core.note(true, None, format!("{name} asked to keep bytes that do not fit their digest"));
+            core.note(
+                true,
+                None,
+                format!("{name} asked to keep bytes that do not fit their digest"),
+            );
             let why = "the bytes do not fit their digest and length";
             return decline(core, from, key, why.to_owned());
         }
@@ -316,12 +318,7 @@ fn release(keeps: &mut Keeps, key: &BlobKey) -> Vec<PublicKey> {
 }
 
 /// Bytes kept for another node are durable, or not.
-pub(crate) fn stored(
-    core: &mut Core,
-    keeps: &mut Keeps,
-    key: BlobKey,
-    result: Result<(), String>,
-) {
+pub(crate) fn stored(core: &mut Core, keeps: &mut Keeps, key: BlobKey, result: Result<(), String>) {
     match result {
         Ok(()) => {
             let Some(kept) = keeps.open.get_mut(&key) else { return };
@@ -344,12 +341,8 @@ pub(crate) fn stored(
 /// What was kept for a request no longer counts against its owner: it has ended.
 pub(crate) fn ended(core: &mut Core, keeps: &mut Keeps, request: &RequestId) {
     let from = BlobKey { subject: request.0, digest: Digest([0; 32]) };
-    let keys: Vec<BlobKey> = keeps
-        .open
-        .range(from..)
-        .map(|(k, _)| *k)
-        .take_while(|k| k.subject == request.0)
-        .collect();
+    let keys: Vec<BlobKey> =
+        keeps.open.range(from..).map(|(k, _)| *k).take_while(|k| k.subject == request.0).collect();
     for key in keys {
         release(keeps, &key);
         fetch::unwant(core, &Matter::Keep(key));

@@ -63,8 +63,12 @@ fn collect(core: &mut Core, work: &Work, own: &BTreeSet<TaskId>) -> Vec<DoneTask
         if let Some(found) = evidence(core, work, &signed, wanted)
             && after.iter().all(|a| recorded.contains(a))
         {
+            // With replicas, each completion that agrees.
+            done.extend(work.agreeing(&task).into_iter().map(|agreeing| DoneTask {
+                completion: agreeing.clone(),
+                receipts: found.receipts.clone(),
+            }));
             recorded.insert(task);
-            done.push(found);
         }
     }
     done

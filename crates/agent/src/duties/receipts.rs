@@ -142,9 +142,7 @@ fn request(parcel: &Parcel, key: &BlobKey, data: &Bytes) -> Message {
         Parcel::Output(completion) => {
             Message::StoreOutput { completion: (**completion).clone(), data: inline }
         }
-        Parcel::Artifact => {
-            Message::StoreArtifact { digest: key.digest, bytes: data.len() as u64 }
-        }
+        Parcel::Artifact => Message::StoreArtifact { digest: key.digest, bytes: data.len() as u64 },
     }
 }
 

@@ -30,8 +30,7 @@ pub(crate) fn sampled(core: &mut Core, reports: &mut Reports, snapshot: Snapshot
         return;
     }
     reports.begun = true;
-    let leaves: Vec<Digest> =
-        reports.batch.iter().map(|s| Digest::of(&codec::encode(s))).collect();
+    let leaves: Vec<Digest> = reports.batch.iter().map(|s| Digest::of(&codec::encode(s))).collect();
     let report = ResourceReport {
         newest: snapshot,
         batch_root: merkle::root(&leaves),

@@ -9,7 +9,7 @@ use crate::{
     limits,
     work::{View, Work},
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use trustmesh_types::{
     PublicKey, RequestId, TaskId,
     evidence::SignedCompletion,
@@ -23,6 +23,8 @@ pub(crate) struct Works {
     pub(crate) open: BTreeMap<RequestId, Work>,
     pub(crate) early: Early,
     pub(crate) tentative: schedule::Tentative,
+    /// Ended requests of the ledger's state whose result was handed over.
+    delivered: BTreeSet<RequestId>,
     /// Completions from before a restart.
     recovered: BTreeMap<(RequestId, u32), BTreeMap<TaskId, SignedCompletion>>,
 }
@@ -44,9 +46,7 @@ fn concerns(me: &PublicKey, view: &View) -> bool {
     let record = &view.record;
     let in_plan = || view.finalizers().contains(me);
     match record.status {
-        Status::Requested => {
-            record.designated.as_ref().is_some_and(|d| d.node == *me) || in_plan()
-        }
+        Status::Requested => record.designated.as_ref().is_some_and(|d| d.node == *me) || in_plan(),
         Status::Active => in_plan(),
         Status::Finalized => view.result_holders().contains(me),
         Status::Failed | Status::Cancelled => false,
@@ -65,12 +65,15 @@ pub(crate) fn refresh(core: &mut Core, works: &mut Works, id: &RequestId) {
     if record.as_ref().is_none_or(|r| r.status.ended()) {
         works.recovered.retain(|(request, _), _| request != id);
     }
+    if record.is_none() {
+        works.delivered.remove(id);
+    }
     let workflow = record.as_ref().and_then(|r| core.state.workflow(&r.body.workflow));
     let view = match (record, workflow) {
         (Some(record), Some(of)) => View { record, workflow: of.workflow },
         _ => return forget(core, works, id),
     };
-    if !concerns(&core.me, &view) {
+    if !concerns(&core.me, &view) || works.delivered.contains(id) {
         return forget(core, works, id);
     }
     if let Some(work) = works.open.get_mut(id) {
@@ -151,7 +154,13 @@ pub(crate) fn tick(core: &mut Core, works: &mut Works, id: &RequestId) {
             finalize::tick(core, work);
             false
         }
-        Status::Finalized => deliver::tick(core, work),
+        Status::Finalized => {
+            let over = deliver::tick(core, work);
+            if over {
+                works.delivered.insert(*id);
+            }
+            over
+        }
         Status::Failed | Status::Cancelled => true,
     };
     if over {

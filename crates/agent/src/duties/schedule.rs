@@ -31,6 +31,10 @@ impl Tentative {
         self.open.remove(request);
     }
 
+    fn others(&self, but: &RequestId) -> bool {
+        self.open.keys().any(|request| request != but)
+    }
+
     fn on(&self, node: &PublicKey, but: &RequestId) -> Resources {
         let others = self.open.iter().filter(|(request, _)| *request != but);
         let held = others.filter_map(|(_, (_, held))| held.get(node));
@@ -67,9 +71,16 @@ pub(crate) fn tick(core: &mut Core, work: &mut Work, tentative: &mut Tentative) 
     };
     let at_ms = begin_ms.max(planning.answer.next_ms());
     if core.now_ms >= at_ms {
-        planning.answer.tried(core.now_ms, limits::TRANSACT_MS);
-        let payload = answer(core, work, tentative, &planning);
-        core.transact(payload);
+        match answer(core, work, tentative, &planning) {
+            Some(payload) => {
+                planning.answer.tried(core.now_ms, limits::TRANSACT_MS);
+                core.transact(payload);
+            }
+            None => {
+                planning.answer =
+                    Retry::not_before(core.now_ms.saturating_add(limits::PLAN_PAUSE_MS));
+            }
+        }
         core.later(Matter::Request(work.id), planning.answer.next_ms());
     } else {
         core.later(Matter::Request(work.id), at_ms);
@@ -77,7 +88,16 @@ pub(crate) fn tick(core: &mut Core, work: &mut Work, tentative: &mut Tentative) 
     work.planning = Some(planning);
 }
 
-fn answer(core: &mut Core, work: &Work, tentative: &mut Tentative, now: &Planning) -> Payload {
+/// The plan or the decline; `None` while only this node's own open plans, which end soon,
+/// may stand in the way.
+fn answer(
+    core: &mut Core,
+    work: &Work,
+    tentative: &mut Tentative,
+    now: &Planning,
+) -> Option<Payload> {
+    let patience_ms = core.state.parameters().generation_timeout_ms / 2;
+    let patient = core.now_ms < now.seen_ms.saturating_add(patience_ms);
     let problem = problem(core, work, tentative);
     let parameters = core.state.parameters();
     let name = work.view.workflow.scheduler.as_deref().unwrap_or(&parameters.scheduler);
@@ -96,15 +116,16 @@ fn answer(core: &mut Core, work: &Work, tentative: &mut Tentative, now: &Plannin
     }
     let made_at = core.state.height();
     match placed {
+        Err(_) if patient && tentative.others(&work.id) => None,
         Ok(placement) => {
             let held = held(&problem, &placement.assignments);
             tentative.open.insert(work.id, (now.designation, held));
-            Payload::ConfirmSchedule(Plan {
+            Some(Payload::ConfirmSchedule(Plan {
                 request: work.id,
                 designation: now.designation,
                 made_at,
                 assignments: placement.assignments,
-            })
+            }))
         }
         Err(error) => {
             core.note(false, Some(work.id), error.to_string());
@@ -113,21 +134,19 @@ fn answer(core: &mut Core, work: &Work, tentative: &mut Tentative, now: &Plannin
                 PlanError::UnknownScheduler { .. } => (None, Vec::new()),
             };
             let first = || work.view.workflow.tasks.first().map(|t| t.id.clone());
-            let Some(task) = task.or_else(first) else {
-                return Payload::Note { bytes: Vec::new() };
-            };
+            let task = task.or_else(first)?;
             let unfit = unfit
                 .into_iter()
                 .take(limits::UNFIT_MAX)
                 .map(|u| Unfit { node: u.node, reason: cut(&u.reason, limits::UNFIT_BYTES_MAX) })
                 .collect();
-            Payload::DeclineSchedule(Decline {
+            Some(Payload::DeclineSchedule(Decline {
                 request: work.id,
                 designation: now.designation,
                 made_at,
                 task,
                 unfit,
-            })
+            }))
         }
     }
 }

@@ -78,7 +78,11 @@ pub(crate) fn gather(core: &mut Core, work: &Work, signed: &SignedCompletion) {
 }
 
 /// f+1 receipts for an output, gathered here or heard of.
-pub(crate) fn receipts_for(core: &Core, work: &Work, output: Digest) -> Option<Vec<StorageReceipt>> {
+pub(crate) fn receipts_for(
+    core: &Core,
+    work: &Work,
+    output: Digest,
+) -> Option<Vec<StorageReceipt>> {
     let quorum = core.quorum();
     receipts::complete(core, &work.key(output)).or_else(|| {
         let heard = work.receipts.get(&output)?;
@@ -162,11 +166,7 @@ fn plausible(work: &Work, signed: &SignedCompletion) -> bool {
     let mut expected: Vec<Option<&TaskId>> = task.after.iter().map(Some).collect();
     expected.sort_unstable();
     let whole = TaskInput { from: None, digest: work.view.record.body.input };
-    let inputs = if expected.is_empty() {
-        completion.inputs == [whole]
-    } else {
-        from == expected
-    };
+    let inputs = if expected.is_empty() { completion.inputs == [whole] } else { from == expected };
     inputs
         && (1..=OUTPUT_BYTES_MAX).contains(&bytes)
         && !work.view.record.done.contains_key(&completion.task)
@@ -225,7 +225,10 @@ pub(crate) fn missing(core: &Core, work: &Work) -> BTreeSet<TaskId> {
     let open = work.view.open_tasks();
     let mine = open.iter().filter(|t| {
         work.view.assigned(&t.id).contains(&core.me)
-            && !matches!(work.runs.get(&t.id), Some(Run::Running(_) | Run::Keeping(_) | Run::Kept(_)))
+            && !matches!(
+                work.runs.get(&t.id),
+                Some(Run::Running(_) | Run::Keeping(_) | Run::Kept(_))
+            )
     });
     let before = mine.flat_map(|t| &t.after);
     before.filter(|b| work.chosen(b).is_none()).cloned().collect()
