@@ -1,7 +1,7 @@
 //! Sealed results that this node holds for devices (PROTOCOL §4, delivery).
 //!
 //! Invariants: a result is given out only once it is durable; the newest seal of a request
-//! replaces an older one; what has expired is removed, a bounded number at a time. Times are
+//! replaces an older one; what has expired is removed when asked to. Times are
 //! Unix milliseconds.
 
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -16,8 +16,8 @@ use trustmesh_types::{Digest, PublicKey, RequestId, codec};
 const RESULTS: Table = Table::new("mailbox");
 /// Expiry, then request: what to remove first.
 const EXPIRIES: Table = Table::new("mailbox-expiry");
-/// Results that one sweep removes.
-const EXPIRED_PER_SWEEP_MAX: usize = 1_024;
+/// Results that one write removes.
+const EXPIRED_AT_ONCE_MAX: usize = 1_024;
 /// Arrivals that a waiting poll may miss before it looks for itself.
 const ARRIVALS_HELD: usize = 1_024;
 
@@ -39,11 +39,7 @@ pub(crate) struct Mailbox {
 impl Mailbox {
     /// The mailbox in a store, of a node.
     pub(crate) fn new(store: Store, node: PublicKey) -> Self {
-        Self {
-            documents: store.documents(),
-            node,
-            arrivals: broadcast::channel(ARRIVALS_HELD).0,
-        }
+        Self { documents: store.documents(), node, arrivals: broadcast::channel(ARRIVALS_HELD).0 }
     }
 
     /// Keeps a sealed result until `until_ms`, and wakes who waits for it once it is durable.
@@ -90,20 +86,23 @@ impl Mailbox {
         let _ = tokio::time::timeout(wait, arrival).await;
     }
 
-    /// Removes a bounded number of results whose time has passed. A failure is logged: the
-    /// next sweep tries again.
-    pub(crate) async fn expire(&self, now_ms: u64) {
-        if let Err(error) = self.expire_some(now_ms).await {
-            tracing::warn!(%error, "expired results were not removed");
-        }
+    /// Removes the results whose time has passed.
+    ///
+    /// # Errors
+    /// [`DataError`] when the store can't be read or written.
+    pub(crate) async fn expire(&self, now_ms: u64) -> Result<(), DataError> {
+        while self.expire_some(now_ms).await? >= EXPIRED_AT_ONCE_MAX {}
+        Ok(())
     }
 
-    async fn expire_some(&self, now_ms: u64) -> Result<(), DataError> {
+    /// Removes some; says how many were due.
+    async fn expire_some(&self, now_ms: u64) -> Result<usize, DataError> {
         let to = now_ms.saturating_add(1).to_be_bytes();
-        let limit = EXPIRED_PER_SWEEP_MAX;
+        let limit = EXPIRED_AT_ONCE_MAX;
         let due = self.documents.range(EXPIRIES, &[], &to, limit, Order::Ascending)?;
-        if due.is_empty() {
-            return Ok(());
+        let count = due.len();
+        if count == 0 {
+            return Ok(0);
         }
         let mut gone = Vec::new();
         for request in due.iter().filter_map(|(key, _)| request_of(key)) {
@@ -114,7 +113,8 @@ impl Mailbox {
         }
         self.documents.remove(RESULTS, gone).await?;
         let keys = due.into_iter().map(|(key, _)| key).collect();
-        self.documents.remove(EXPIRIES, keys).await.map(drop)
+        self.documents.remove(EXPIRIES, keys).await?;
+        Ok(count)
     }
 
     /// A document that does not decode counts as not held: another holder has the result.
@@ -154,9 +154,9 @@ mod tests {
         put.unwrap();
         assert_eq!(mailbox.get(&request).unwrap().unwrap().sealed.0, [1, 2]);
         mailbox.put(request, vec![3], 2_000).await.unwrap();
-        mailbox.expire(1_500).await;
+        mailbox.expire(1_500).await.unwrap();
         assert_eq!(mailbox.get(&request).unwrap().unwrap().sealed.0, [3], "put again, kept longer");
-        mailbox.expire(2_000).await;
+        mailbox.expire(2_000).await.unwrap();
         assert_eq!(mailbox.get(&request).unwrap(), None);
     }
 }

@@ -30,7 +30,7 @@ pub(crate) async fn run(store: Store, mailbox: Mailbox, history: History, stop: 
         if let Err(error) = mailbox.expire(now_ms).await {
             tracing::warn!(%error, "expired results can't be removed");
         }
-        if let Err(error) = history.prune(now_ms).await {
+        if let Err(error) = history.prune().await {
             tracing::warn!(%error, "old history can't be removed");
         }
     }

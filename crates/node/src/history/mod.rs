@@ -15,6 +15,8 @@ mod read;
 mod recent;
 mod record;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub(crate) use read::{Cursor, Ended, Filter};

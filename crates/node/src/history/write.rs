@@ -15,8 +15,8 @@ use trustmesh_state::Finalized;
 const ENTRIES_PER_WRITE_MAX: usize = 4_000;
 /// Bytes of one write, roughly: the store's queue is bounded.
 const BYTES_PER_WRITE_MAX: usize = 8 * 1024 * 1024;
-/// Blocks that one pruning looks at.
-const BLOCKS_PER_PRUNE_MAX: usize = 256;
+/// Blocks held in memory at once while pruning.
+const BLOCKS_PER_READ_MAX: usize = 32;
 
 impl History {
     /// Records a final block; ready when it is durable. A height recorded before is left
@@ -44,34 +44,39 @@ impl History {
         Ok(())
     }
 
-    /// Removes a bounded number of blocks past retention, with all that belongs to them. A
-    /// failure is logged: the next pruning tries again.
-    pub(crate) async fn prune(&self) {
-        if let Err(error) = self.prune_some().await {
-            tracing::warn!(%error, "the history was not pruned");
+    /// Removes the blocks past retention, with all that belongs to them.
+    ///
+    /// # Errors
+    /// [`HistoryError`] when the store can't be read or written.
+    pub(crate) async fn prune(&self) -> Result<(), HistoryError> {
+        let keep_from = self.height().saturating_add(1).saturating_sub(self.blocks_kept);
+        let (from, to) = (block_key(0), block_key(keep_from));
+        let limit = BLOCKS_PER_READ_MAX;
+        loop {
+            let found = self.documents.range(HISTORY, &from, &to, limit, Order::Ascending)?;
+            let last = found.len() < limit;
+            for (key, value) in found {
+                self.remove_block(key, &read(&value)?).await?;
+            }
+            if last {
+                return Ok(());
+            }
         }
     }
 
-    async fn prune_some(&self) -> Result<(), HistoryError> {
-        let keep_from = self.height().saturating_add(1).saturating_sub(self.blocks_kept);
-        let (from, to) = (block_key(0), block_key(keep_from));
-        let limit = BLOCKS_PER_PRUNE_MAX;
-        for (key, value) in self.documents.range(HISTORY, &from, &to, limit, Order::Ascending)? {
-            let block: BlockRecord = read(&value)?;
-            let mut keys: Vec<Vec<u8>> =
-                block.transactions.iter().map(|t| transaction_key(&t.id)).collect();
-            let prefix = lines_at(block.height);
-            for (line, _) in
-                self.documents.scan(HISTORY, &prefix, usize::MAX, Order::Ascending)?
-            {
-                keys.extend(read_line_key(&line).map(|(_, id)| ended_key(&id)));
-                keys.push(line);
-            }
-            // The block last: a pruning cut short finds it again.
-            keys.push(key);
-            for part in keys.chunks(ENTRIES_PER_WRITE_MAX) {
-                self.documents.remove(HISTORY, part.to_vec()).await?;
-            }
+    async fn remove_block(&self, key: Vec<u8>, block: &BlockRecord) -> Result<(), HistoryError> {
+        let mut keys: Vec<Vec<u8>> =
+            block.transactions.iter().map(|t| transaction_key(&t.id)).collect();
+        let prefix = lines_at(block.height);
+        let lines = self.documents.scan(HISTORY, &prefix, usize::MAX, Order::Ascending)?;
+        for (line, _) in lines {
+            keys.extend(read_line_key(&line).map(|(_, id)| ended_key(&id)));
+            keys.push(line);
+        }
+        // The block last: a pruning cut short finds it again.
+        keys.push(key);
+        for part in keys.chunks(ENTRIES_PER_WRITE_MAX) {
+            self.documents.remove(HISTORY, part.to_vec()).await?;
         }
         Ok(())
     }

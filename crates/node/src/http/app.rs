@@ -5,8 +5,7 @@ use super::{
     refusal::Refusal,
 };
 use crate::{
-    clock, config, feed::Feed, history::History, mailbox::Mailbox, stop::Stop,
-    driver::Control,
+    clock, config, driver::Control, feed::Feed, history::History, mailbox::Mailbox, stop::Stop,
 };
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};

@@ -6,7 +6,9 @@ use super::{
     refusal::Refusal,
 };
 use axum::{Json, extract::State};
-use trustmesh_api::{BlockView, HexBytes, ListQuery, Page, RangeQuery, RawBlock, RawBlocks, limits, page};
+use trustmesh_api::{
+    BlockView, HexBytes, ListQuery, Page, RangeQuery, RawBlock, RawBlocks, limits, page,
+};
 use trustmesh_types::codec;
 
 /// Bytes of blocks in one answer, before their hexadecimal form.
@@ -66,7 +68,11 @@ pub(super) async fn raw_blocks(
         bytes += block.len();
         // Empty for a block that became final through a later one.
         let certificate = consensus.finalization(height).await.unwrap_or_default();
-        blocks.push(RawBlock { height, block: HexBytes(block), certificate: HexBytes(certificate) });
+        blocks.push(RawBlock {
+            height,
+            block: HexBytes(block),
+            certificate: HexBytes(certificate),
+        });
     }
     Json(RawBlocks { height: newest, blocks })
 }

@@ -11,7 +11,7 @@ use std::{fmt::Display, str::FromStr};
 /// The one segment of a path that varies.
 pub(super) struct Segment(String);
 
-impl<S: Sync> FromRequestParts<S> for Segment {
+impl<S: Send + Sync> FromRequestParts<S> for Segment {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
@@ -30,7 +30,7 @@ impl Segment {
 /// The query.
 pub(super) struct Asked<T>(pub(super) T);
 
-impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Asked<T> {
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Refusal> {

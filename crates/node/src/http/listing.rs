@@ -10,7 +10,8 @@ pub(super) fn page<T>(
 ) -> Page<T> {
     let limit = page::entries(query.limit);
     let after = query.after.as_deref();
-    let mut rest = entries.skip_while(|entry| after.is_some_and(|after| key(entry).as_str() <= after));
+    let mut rest =
+        entries.skip_while(|entry| after.is_some_and(|after| key(entry).as_str() <= after));
     let items: Vec<T> = rest.by_ref().take(limit).collect();
     let next = rest.next().and_then(|_| items.last().map(&key));
     Page { items, next }

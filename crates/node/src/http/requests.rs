@@ -63,8 +63,7 @@ fn check(http: &Http, request: &SubmitRequest) -> Result<Vec<u8>, Refusal> {
         ));
     }
     if body.verify(&request.signature).is_err() {
-        let reason =
-            "the signature is not the device's over the body: sign the body as it is sent";
+        let reason = "the signature is not the device's over the body: sign the body as it is sent";
         return Err(rejected(RejectCode::BadSignature, reason));
     }
     let data = canonical::to_canonical(&request.data)

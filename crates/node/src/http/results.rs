@@ -3,8 +3,9 @@
 use super::{
     app::{Http, Shared},
     extract::{Asked, Segment},
-    identity, requests,
+    identity,
     refusal::Refusal,
+    requests,
 };
 use crate::{clock, history::Ended};
 use axum::{
@@ -75,9 +76,8 @@ fn look(http: &Http, id: &RequestId, device: &PublicKey) -> Result<Look, Refusal
             let reason = found.record.reason.unwrap_or_else(|| "it was cancelled".to_owned());
             Err(Refusal::new(ErrorCode::NoResult, reason))
         }
-        Status::Finalized => finalized(http, id, found).map(|()| {
-            pending(format!("request {id} is done; this node is sealing its result"))
-        }),
+        Status::Finalized => finalized(http, id, found)
+            .map(|()| pending(format!("request {id} is done; this node is sealing its result"))),
     }
 }
 
@@ -87,7 +87,8 @@ fn finalized(http: &Http, id: &RequestId, found: Ended) -> Result<(), Refusal> {
     let record = &found.record;
     let held_until_ms = record.ended_ms.saturating_add(retention_ms).max(record.body.deadline_ms);
     if clock::now_ms() >= held_until_ms {
-        let detail = format!("the result of request {id} was held as long as promised, and is gone");
+        let detail =
+            format!("the result of request {id} was held as long as promised, and is gone");
         return Err(Refusal::new(ErrorCode::ResultExpired, detail));
     }
     let holders = requests::view(http, found)?.result_holders;

@@ -47,11 +47,8 @@ pub(super) async fn submit(
     let _place = if wait.is_zero() { None } else { Some(http.poll()?) };
     let blocks = http.app.feed.subscribe();
     let mut submitted = take_in(&http, &posted).await;
-    let waiting: Vec<TxId> = submitted
-        .iter()
-        .filter(|it| it.fate == Fate::Pending)
-        .filter_map(|it| it.id)
-        .collect();
+    let waiting: Vec<TxId> =
+        submitted.iter().filter(|it| it.fate == Fate::Pending).filter_map(|it| it.id).collect();
     if !wait.is_zero() {
         let fates = await_all(&http, blocks, waiting, wait).await?;
         for it in submitted.iter_mut().filter(|it| it.fate == Fate::Pending) {
