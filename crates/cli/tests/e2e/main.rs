@@ -4,7 +4,12 @@
 //! One program, so that meshes are used one at a time: two cores don't carry more without
 //! timeouts that have nothing to do with what is tested.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "helpers of tests")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "helpers of tests, and answers whose form a test asserts"
+)]
 
 mod bad_input;
 mod demo;
