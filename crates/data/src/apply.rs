@@ -149,10 +149,8 @@ impl Open {
         now_unix_ms: u64,
     ) -> Result<Changed, redb::Error> {
         let mut due = Vec::new();
-        for row in write
-            .open_table(BLOB_EXPIRY)?
-            .range(..=(now_unix_ms, [u8::MAX; 32]))?
-            .take(EXPIRE_MAX)
+        for row in
+            write.open_table(BLOB_EXPIRY)?.range(..=(now_unix_ms, [u8::MAX; 32]))?.take(EXPIRE_MAX)
         {
             due.push(Digest(row?.0.value().1));
         }

@@ -140,8 +140,7 @@ impl Documents {
     /// [`DataError::TooLarge`], `Engine` or `Closed`.
     pub async fn remove(&self, table: Table, keys: Vec<Vec<u8>>) -> Result<Changed, DataError> {
         check_count(keys.len())?;
-        let keys =
-            keys.iter().map(|key| checked_key(table, key)).collect::<Result<Vec<_>, _>>()?;
+        let keys = keys.iter().map(|key| checked_key(table, key)).collect::<Result<Vec<_>, _>>()?;
         self.inner.writer.write(Op::RemoveDocuments { keys }).await
     }
 

@@ -46,10 +46,9 @@ impl Ticker {
     pub(crate) fn start(engine: Engine) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let theirs = Arc::clone(&shared);
-        let thread =
-            thread::Builder::new().name("wasm-ticker".to_owned()).spawn(move || {
-                tick(&theirs, &engine);
-            })?;
+        let thread = thread::Builder::new().name("wasm-ticker".to_owned()).spawn(move || {
+            tick(&theirs, &engine);
+        })?;
         Ok(Self { shared, thread: Some(thread) })
     }
 
