@@ -102,20 +102,15 @@ fn bar(record: &mut RequestRecord, node: &PublicKey) {
 
 /// Ends the active plan: the request is planned again, or has failed.
 fn abandon(draft: &mut Draft<'_>, mut record: RequestRecord, reason: String) {
-    let reason = lifecycle::bounded(reason);
-    lifecycle::stop_plan(draft, &mut record);
-    if let Some(plan) = &record.plan {
-        draft.emit(Event::PlanAbandoned {
-            request: record.id,
-            designation: plan.designation,
-            reason: reason.clone(),
-        });
-    }
-    record.status = Status::Requested;
     if record.attempts >= draft.parameters.execution_attempts_max {
         lifecycle::end(draft, record, Status::Failed, Some(reason));
         return;
     }
+    lifecycle::stop_plan(draft, &mut record);
+    let reason = lifecycle::bounded(reason);
+    let designation = record.plan.as_ref().map_or(0, |p| p.designation);
+    draft.emit(Event::PlanAbandoned { request: record.id, designation, reason: reason.clone() });
+    record.status = Status::Requested;
     record.reason = Some(reason);
     record.in_vain.clear();
     let candidates = designation::candidates(draft);

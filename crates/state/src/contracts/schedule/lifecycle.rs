@@ -33,7 +33,7 @@ pub(super) fn load(draft: &Draft<'_>, id: &RequestId) -> Result<RequestRecord, R
 /// Saves a record, changed in this block.
 pub(super) fn save(draft: &mut Draft<'_>, mut record: RequestRecord) {
     record.changed = draft.height;
-    draft.store.put::<Requests>(&record.id.clone(), &record);
+    draft.store.put::<Requests>(&record.id, &record);
 }
 
 /// The workflow of a request.
@@ -51,30 +51,27 @@ pub(super) fn still_open(record: &RequestRecord) -> Result<(), Rejection> {
         return Ok(());
     }
     let status = format!("{:?}", record.status).to_lowercase();
-    let reason = format!("request {} is {status}; nothing changes it any more", record.id);
+    let reason = format!("request {} is {status}: nothing changes it any more", record.id);
     Err(Rejection::new(RejectCode::RequestEnded, reason))
 }
 
 /// A text cut to what a record may hold, at a character's boundary.
 pub(super) fn bounded(mut text: String) -> String {
-    let mut end = text.len().min(limits::TEXT_BYTES_MAX);
-    while !text.is_char_boundary(end) {
-        end = end.saturating_sub(1);
-    }
-    text.truncate(end);
+    text.truncate(text.floor_char_boundary(limits::TEXT_BYTES_MAX));
     text
 }
 
-/// Changes what a node has free.
+/// Changes a node's load, if it has one.
 pub(super) fn change_load(
     draft: &mut Draft<'_>,
     node: &PublicKey,
     change: impl FnOnce(&mut NodeLoad),
 ) {
-    let mut load = draft.store.get::<Loads>(node).unwrap_or_default();
-    change(&mut load);
-    load.changed = draft.height;
-    draft.store.put::<Loads>(node, &load);
+    if let Some(mut load) = draft.store.get::<Loads>(node) {
+        change(&mut load);
+        load.changed = draft.height;
+        draft.store.put::<Loads>(node, &load);
+    }
 }
 
 /// Takes the current designation away; the node that it named.

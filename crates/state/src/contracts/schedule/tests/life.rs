@@ -46,6 +46,7 @@ fn attempts_are_bounded_and_the_last_failure_is_told() {
     }
     let record = mesh.record(&id);
     assert_eq!((record.status, record.barred.len()), (Status::Failed, 3));
+    assert!(!mesh.events.iter().any(|e| matches!(e, Event::PlanAbandoned { .. })));
     assert!(record.reason.unwrap().contains("the application says no"));
     assert_eq!(mesh.reserved(), Resources::ZERO);
 }
