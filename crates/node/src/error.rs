@@ -10,7 +10,9 @@ use trustmesh_executor::RunError;
 
 /// The HTTP address can't be listened on.
 #[derive(Debug, thiserror::Error)]
-#[error("can't listen on {address} for HTTP: {reason}; free the port or set listen.http to another")]
+#[error(
+    "can't listen on {address} for HTTP: {reason}; free the port or set listen.http to another"
+)]
 pub struct BindError {
     /// The address.
     pub address: String,

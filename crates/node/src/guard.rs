@@ -121,16 +121,9 @@ impl DataGuard {
     }
 }
 
-fn check(
-    directory: &Path,
-    marker: &Path,
-    bytes: &[u8],
-    wanted: &Marker,
-) -> Result<(), GuardError> {
-    let found: Marker = serde_json::from_slice(bytes).map_err(|e| GuardError::Damaged {
-        path: marker.to_owned(),
-        reason: e.to_string(),
-    })?;
+fn check(directory: &Path, marker: &Path, bytes: &[u8], wanted: &Marker) -> Result<(), GuardError> {
+    let found: Marker = serde_json::from_slice(bytes)
+        .map_err(|e| GuardError::Damaged { path: marker.to_owned(), reason: e.to_string() })?;
     let path = directory.to_owned();
     if found.format > FORMAT {
         return Err(GuardError::Newer { path, found: found.format });

@@ -96,15 +96,12 @@ pub fn store(path: &Path, key: &SecretKey) -> Result<(), KeyError> {
             .create(folder)
             .map_err(|e| io("make the folder of", path, &e))?;
     }
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(|e| match e.kind() {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(
+        |e| match e.kind() {
             ErrorKind::AlreadyExists => KeyError::Exists { path: path.to_owned() },
             _ => io("create", path, &e),
-        })?;
+        },
+    )?;
     let text = Zeroizing::new(format!("{}\n", hex::encode(key.seed())));
     let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
     written.map_err(|e| {

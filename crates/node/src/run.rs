@@ -130,8 +130,7 @@ pub async fn run(config: NodeConfig) -> Result<(), NodeError> {
         mailbox: mailbox.clone(),
         outcomes,
     };
-    let driver =
-        Driver::new(agent, deeds, outcomes_end, streams, calls, history.clone(), feed);
+    let driver = Driver::new(agent, deeds, outcomes_end, streams, calls, history.clone(), feed);
     let serving = tokio::spawn(http::serve(listener, tls, app));
     tokio::spawn(upkeep::run(store, mailbox, history, stop.clone()));
     tokio::spawn(await_stop(trigger, config.stop_with_stdin));
@@ -143,10 +142,8 @@ pub async fn run(config: NodeConfig) -> Result<(), NodeError> {
 
 fn seed() -> Result<[u8; 32], NodeError> {
     let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(|e| NodeError::System {
-        action: "draw randomness",
-        reason: e.to_string(),
-    })?;
+    getrandom::fill(&mut seed)
+        .map_err(|e| NodeError::System { action: "draw randomness", reason: e.to_string() })?;
     Ok(seed)
 }
 

@@ -72,9 +72,7 @@ fn plain(variable: &str, text: &str) -> Result<Value, ConfigError> {
 }
 
 fn names() -> String {
-    let all: Vec<String> = FIELDS
-        .iter()
-        .map(|(section, field, _)| variable_of(section, field))
-        .collect();
+    let all: Vec<String> =
+        FIELDS.iter().map(|(section, field, _)| variable_of(section, field)).collect();
     all.join(", ")
 }

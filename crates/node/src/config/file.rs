@@ -134,7 +134,10 @@ pub struct Log {
 impl Default for Log {
     fn default() -> Self {
         // wasmtime-wasi opens a span on every call of an application.
-        Self { filter: "info,commonware=warn,wasmtime_wasi=warn".to_owned(), format: LogFormat::Text }
+        Self {
+            filter: "info,commonware=warn,wasmtime_wasi=warn".to_owned(),
+            format: LogFormat::Text,
+        }
     }
 }
 
@@ -203,9 +206,7 @@ impl NodeConfig {
         let text = read(path, "genesis")?;
         let genesis: Genesis = serde_json::from_str(&text)
             .map_err(|e| ConfigError::GenesisForm { path: path.clone(), reason: e.to_string() })?;
-        genesis
-            .validate()
-            .map_err(|source| ConfigError::Genesis { path: path.clone(), source })?;
+        genesis.validate().map_err(|source| ConfigError::Genesis { path: path.clone(), source })?;
         Ok(genesis)
     }
 }

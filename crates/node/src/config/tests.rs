@@ -12,17 +12,15 @@ fn load(text: &str, variables: &[(&str, &str)]) -> Result<NodeConfig, ConfigErro
     std::fs::write(&path, text).unwrap();
     let variables = variables.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned()));
     let mut config = NodeConfig::load_with(&path, variables)?;
-    config.data_dir = config.data_dir.strip_prefix(folder.path()).map_or(PathBuf::new(), PathBuf::from);
+    config.data_dir =
+        config.data_dir.strip_prefix(folder.path()).map_or(PathBuf::new(), PathBuf::from);
     Ok(config)
 }
 
 #[test]
 fn paths_are_relative_to_the_file_and_the_environment_goes_over_it() {
-    let config = load(
-        GOOD,
-        &[("TRUSTMESH_NODE_HTTP__REQUEST_TIMEOUT_MS", "500"), ("OTHER", "x")],
-    )
-    .unwrap();
+    let config =
+        load(GOOD, &[("TRUSTMESH_NODE_HTTP__REQUEST_TIMEOUT_MS", "500"), ("OTHER", "x")]).unwrap();
     assert_eq!(config.data_dir, PathBuf::from("data"));
     assert_eq!(config.http.request_timeout_ms, 500);
 }

@@ -156,7 +156,9 @@ impl Deeds {
             let sealed = tokio::task::spawn_blocking(move || seal(delivery)).await;
             let sealed = match sealed {
                 Ok(Ok(sealed)) => sealed,
-                Ok(Err(reason)) => return tracing::error!(%request, reason, "a result is not sealed"),
+                Ok(Err(reason)) => {
+                    return tracing::error!(%request, reason, "a result is not sealed");
+                }
                 Err(error) => return tracing::error!(%request, %error, "a result is not sealed"),
             };
             if let Err(error) = deeds.mailbox.put(request, sealed, until_ms).await {
