@@ -12,6 +12,8 @@
 #![deny(clippy::float_arithmetic, clippy::float_cmp)]
 
 pub mod contracts;
+#[cfg(test)]
+mod fixture;
 pub mod machine;
 mod state;
 pub mod store;

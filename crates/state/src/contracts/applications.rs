@@ -37,9 +37,7 @@ pub fn deploy(
         return Err(Rejection::new(RejectCode::AppExists, reason));
     }
     let signature = &deployment.publisher_signature;
-    if signer
-        .verify(Domain::Artifact, &draft.network, &codec::encode(manifest), signature)
-        .is_err()
+    if signer.verify(Domain::Artifact, &draft.network, &codec::encode(manifest), signature).is_err()
     {
         let reason = format!(
             "the publisher's signature over the manifest of {} is not by {}",

@@ -94,8 +94,7 @@ fn address(what: &str, value: &str) -> Result<(), Rejection> {
     let host_fits = |host: &str| match host.strip_prefix('[').and_then(|h| h.strip_suffix(']')) {
         Some(inner) => inner.parse::<std::net::Ipv6Addr>().is_ok(),
         None => {
-            !host.is_empty()
-                && host.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c))
+            !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c))
         }
     };
     let fits = value.rsplit_once(':').is_some_and(|(host, port)| {
@@ -114,10 +113,8 @@ fn exists(key: &PublicKey, member: &Member) -> Rejection {
         Member::Node { .. } => "a node",
         Member::Device { .. } => "a device",
     };
-    let reason = format!(
-        "{} is {what} already; one key is one member, use another key",
-        key.short()
-    );
+    let reason =
+        format!("{} is {what} already; one key is one member, use another key", key.short());
     Rejection::new(RejectCode::MemberExists, reason)
 }
 
@@ -170,10 +167,8 @@ pub fn revoke_device(
             Ok(())
         }
         _ => {
-            let reason = format!(
-                "{} is no registered device; see `trustmesh device list`",
-                device.short()
-            );
+            let reason =
+                format!("{} is no registered device; see `trustmesh device list`", device.short());
             Err(Rejection::new(RejectCode::UnknownMember, reason))
         }
     }

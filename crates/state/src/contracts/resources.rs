@@ -33,10 +33,8 @@ pub fn report(
     let info = values::node(draft, signer, "report resources")?;
     let batch_max = draft.parameters.snapshot_batch;
     if !(1..=batch_max).contains(&report.batch_len) {
-        let reason = format!(
-            "the batch has {} snapshots, 1 to {batch_max} are allowed",
-            report.batch_len
-        );
+        let reason =
+            format!("the batch has {} snapshots, 1 to {batch_max} are allowed", report.batch_len);
         return Err(Rejection::new(RejectCode::InvalidValue, reason));
     }
     let mut load = draft.store.get::<Loads>(signer).unwrap_or_default();
@@ -53,8 +51,7 @@ pub fn report(
     }
     let foreign = report.newest.foreign.at_most(info.capacity);
     load.snapshot = Some(Snapshot { taken_ms: report.newest.taken_ms, foreign });
-    load.live_until_ms =
-        draft.timestamp_ms.saturating_add(draft.parameters.snapshot_lifetime_ms());
+    load.live_until_ms = draft.timestamp_ms.saturating_add(draft.parameters.snapshot_lifetime_ms());
     load.batch_root = report.batch_root;
     load.changed = draft.height;
     draft.store.put::<Deadlines>(&expiry(load.live_until_ms, signer), &0);

@@ -33,9 +33,7 @@ pub fn create(
         );
         return Err(Rejection::new(RejectCode::WorkflowExists, reason));
     }
-    workflow
-        .validate()
-        .map_err(|e| Rejection::new(RejectCode::InvalidWorkflow, e.to_string()))?;
+    workflow.validate().map_err(|e| Rejection::new(RejectCode::InvalidWorkflow, e.to_string()))?;
     if let Some(scheduler) = &workflow.scheduler {
         values::text("the scheduler's name", scheduler, limits::NAME_BYTES_MAX)?;
     }
@@ -80,8 +78,7 @@ fn check_app(draft: &Draft<'_>, task: &Task) -> Result<(), Rejection> {
         Some(_) => "was removed",
         None => "is missing",
     };
-    let reason =
-        format!("application {} of task {} {why}; deploy it first", task.app, task.id);
+    let reason = format!("application {} of task {} {why}; deploy it first", task.app, task.id);
     Err(Rejection::new(RejectCode::UnknownApp, reason))
 }
 
@@ -89,11 +86,7 @@ fn check_app(draft: &Draft<'_>, task: &Task) -> Result<(), Rejection> {
 ///
 /// # Errors
 /// [`Rejection`] when the signer is no operator, or the workflow is unknown or retired.
-pub fn retire(
-    draft: &mut Draft<'_>,
-    signer: &PublicKey,
-    id: &WorkflowId,
-) -> Result<(), Rejection> {
+pub fn retire(draft: &mut Draft<'_>, signer: &PublicKey, id: &WorkflowId) -> Result<(), Rejection> {
     values::operator(draft, signer, "retire workflows")?;
     let Some(mut record) = draft.store.get::<Workflows>(id) else {
         let reason = format!("there is no workflow {id}; see `trustmesh workflow list`");

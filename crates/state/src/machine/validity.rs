@@ -17,9 +17,7 @@ use trustmesh_types::{
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Invalid {
     /// A version that this program does not know.
-    #[error(
-        "the transaction has version {got}, this network takes version {TRANSACTION_VERSION}"
-    )]
+    #[error("the transaction has version {got}, this network takes version {TRANSACTION_VERSION}")]
     Version {
         /// Its version.
         got: u8,
@@ -61,9 +59,7 @@ pub enum Invalid {
         id: TxId,
     },
     /// Not signed by a member.
-    #[error(
-        "signer {signer} is no member of this network; ask an operator to register the key"
-    )]
+    #[error("signer {signer} is no member of this network; ask an operator to register the key")]
     UnknownSigner {
         /// The signer.
         signer: PublicKey,
@@ -134,9 +130,7 @@ impl Signers {
     pub(super) fn count(&mut self, state: &State, signer: &PublicKey) -> Result<(), Invalid> {
         let max = state.parameters().signer_transactions_per_block_max;
         match self.counts.get_mut(signer) {
-            Some(count) if *count >= max => {
-                Err(Invalid::TooManyOfSigner { signer: *signer, max })
-            }
+            Some(count) if *count >= max => Err(Invalid::TooManyOfSigner { signer: *signer, max }),
             Some(count) => {
                 *count = count.saturating_add(1);
                 Ok(())
