@@ -21,8 +21,8 @@ use crate::{
 use std::collections::BTreeSet;
 use trustmesh_state::Finalized;
 use trustmesh_types::{
-    Digest, Payload, PublicKey, RequestId, events::Event, message::Message, receipt::Outcome,
-    reject::Rejection,
+    AppId, Digest, Payload, PublicKey, RequestId, events::Event, message::Message,
+    receipt::Outcome, reject::Rejection,
 };
 
 /// A compute node's behaviour. See the crate's documentation.
@@ -172,15 +172,17 @@ impl Agent {
                 keep::stored(&mut self.core, &mut self.keeps, key, result);
             }
             Some(Waiter::Output(run)) => self.output_stored(&run, result),
-            Some(Waiter::App(app)) => {
-                if artifacts::stored(&mut self.core, &app, result) {
-                    let ids: Vec<RequestId> = self.works.open.keys().copied().collect();
-                    for id in ids {
-                        self.core.poke(Matter::Request(id));
-                    }
-                }
-            }
+            Some(Waiter::App(app)) => self.artifact_stored(&app, result),
             None => {}
+        }
+    }
+
+    /// Tasks may have waited for the application; it is rare.
+    fn artifact_stored(&mut self, app: &AppId, result: Result<(), String>) {
+        if artifacts::stored(&mut self.core, app, result) {
+            for id in self.works.open.keys() {
+                self.core.poke(Matter::Request(*id));
+            }
         }
     }
 

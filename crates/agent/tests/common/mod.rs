@@ -395,7 +395,7 @@ impl Mesh {
     #[track_caller]
     pub fn result(&mut self, id: &RequestId, within_ms: u64) -> Delivery {
         self.run(within_ms, |m| m.finalized(id));
-        let holders = self.record(id).result_receipts.len().min(2).max(1);
+        let holders = self.record(id).result_receipts.len().clamp(1, 2);
         self.run(within_ms, |m| {
             m.nodes.iter().filter(|n| n.deliveries.iter().any(|d| d.request == *id)).count()
                 >= holders.min(m.nodes.iter().filter(|n| n.agent.is_some()).count())
