@@ -3,7 +3,7 @@
 use super::State;
 use crate::{
     Store,
-    fixture::{Net, Tx, device, execute, genesis, operator},
+    fixture::{Net, Tx, device, execute, genesis, operator, secret},
     tables::Requests,
 };
 use proptest::{collection::vec, prelude::*};
@@ -234,3 +234,22 @@ fn a_request_lives_to_its_result() {
     assert_eq!(net.record(&id).unwrap().status, Status::Finalized);
     assert_eq!(net.state.open_requests().count(), 0);
 }
+
+/// Other builds and machines must come to this very root (S5). It changes only with the
+/// protocol.
+#[test]
+fn the_root_of_a_fixed_stream() {
+    let mut net = Net::new();
+    let (id, tx) = net.submission("diamond", 10_000);
+    net.one(tx).unwrap();
+    net.one(net.plan(&id, 1).unwrap()).unwrap();
+    net.one(net.finalization(&id).unwrap()).unwrap();
+    let (second, tx) = net.submission("three", 2_000);
+    net.one(tx).unwrap();
+    net.one(net.decline(&second).unwrap()).unwrap();
+    net.one((secret(3).public(), Payload::Note { bytes: b"golden".to_vec() })).unwrap();
+    net.block(4_000, vec![]);
+    assert_eq!(net.state.root().to_string(), GOLDEN_ROOT);
+}
+
+const GOLDEN_ROOT: &str = "19cc78d1777df65c6ebff39b4e79b5bd9eb4ec51fc48ca36b50a053d1861c0ec";
