@@ -2,6 +2,12 @@
 //!
 //! A change here is a change of the wire or the disk: deliberate, and named in CHANGELOG.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise, helpers included"
+)]
+
 use std::collections::BTreeMap;
 use trustmesh_types::{
     AppId, Block, Digest, NetworkId, Payload, PublicKey, Receipt, RequestId, SecretKey, TaskId,
