@@ -27,7 +27,8 @@ fn paths_are_relative_to_the_file_and_the_environment_goes_over_it() {
 
 #[test]
 fn what_is_wrong_is_named() {
-    let cases: [(&str, &[(&str, &str)], &str); 5] = [
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
+    let cases: [Case<'_>; 5] = [
         ("data_dir = \n", &[], "line 1"),
         (&GOOD.replace("key =", "kee ="), &[], "kee"),
         (&format!("{GOOD}[http]\nconnections_max = 0\n"), &[], "http.connections_max is 0"),
