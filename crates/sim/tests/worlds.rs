@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a world that can't be built fails its test")]
 
-use trustmesh_sim::{End, Outcome, catalogue, run, simulated_latency};
+use trustmesh_sim::{End, KINDS, Outcome, catalogue, run, simulated_latency};
 
 fn play(kind: &str, nodes: u16, requests: u32, seed: u64) -> Outcome {
     let kind = catalogue(kind).unwrap();
@@ -78,6 +78,15 @@ fn a_failing_application_fails_its_requests_alone() {
         }
     }
     assert_eq!(outcome.plans_abandoned, 3 * 2, "three attempts each, the last one ends it");
+}
+
+#[test]
+fn every_kind_holds_under_many_seeds() {
+    for (kind, seed) in KINDS.iter().flat_map(|kind| (100..105).map(move |seed| (kind, seed))) {
+        let outcome = play(kind.name, 4, 8, seed);
+        assert_eq!(outcome.delivered() + outcome.failed(), 8, "{}, seed {seed}", kind.name);
+        assert!(kind.name == "failing-app" || outcome.failed() == 0, "{}, {seed}", kind.name);
+    }
 }
 
 #[test]
