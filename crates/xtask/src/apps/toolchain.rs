@@ -54,6 +54,7 @@ impl Toolchain {
             .args(["--target", TARGET, "--package", package, "--bin", bin])
             // A wrapper or flags meant for the host would break or change the modules.
             .env_remove("RUSTFLAGS")
+            .env("CARGO_ENCODED_RUSTFLAGS", remapped_sources())
             .env_remove("RUSTC_WRAPPER");
         if let Self::Debian { linker } = self {
             command
@@ -67,6 +68,20 @@ impl Toolchain {
         }
         command
     }
+}
+
+/// Flags that keep the builder's folders out of the modules: panics in dependencies name
+/// their source files. Separated as cargo wants them, by 0x1f.
+fn remapped_sources() -> String {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| std::env::home_dir().map(|folder| folder.join(".cargo")));
+    let Some(registries) = home.and_then(|home| home.join("registry/src").read_dir().ok()) else {
+        return String::new();
+    };
+    let folders = registries.filter_map(Result::ok).map(|entry| entry.path());
+    let flags: Vec<String> =
+        folders.map(|folder| format!("--remap-path-prefix={}=deps", folder.display())).collect();
+    flags.join("\u{1f}")
 }
 
 /// The linker to use with Debian's packages, or what is missing.
