@@ -10,6 +10,7 @@ use crate::{
 };
 use commonware_p2p::simulated;
 use commonware_runtime::{Handle as Task, deterministic};
+use futures::future::BoxFuture;
 
 /// The simulated network.
 #[derive(Debug)]
@@ -42,16 +43,21 @@ pub async fn simulated_network(
     Ok(Network { peers: oracle.manager(), blocker: control, channels })
 }
 
+/// What a started ledger is used by: its handle, what it tells, and its task.
+pub type Started = Result<(Handle, Streams, Task<()>), StartError>;
+
 /// Starts a node's ledger. Aborting the task is a crash: what is on the runtime's storage
 /// stays, and the node can be started again from it.
 ///
+/// Boxed, so that the engine is compiled here and not once more in each crate that awaits it.
+///
 /// # Errors
 /// [`StartError`].
-pub async fn start_sim(
+pub fn start_sim(
     context: deterministic::Context,
     options: Options,
     network: Network<Simulated>,
-) -> Result<(Handle, Streams, Task<()>), StartError> {
+) -> BoxFuture<'static, Started> {
     let directory = options.partition.clone();
-    engine::start(context, options, network, directory).await
+    Box::pin(engine::start(context, options, network, directory))
 }

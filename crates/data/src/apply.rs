@@ -4,12 +4,12 @@
 //! group; a failure of the engine fails the whole group, and after a panic or a failed commit
 //! every later one; the published usage is that of the last commit.
 
-use crate::blobs::{BlobKind, EXPIRE_MAX, NEVER_EXPIRES};
+use crate::blobs::{EXPIRE_MAX, NEVER_EXPIRES};
 use crate::error::DataError;
 use crate::store::guarded;
 use crate::tables::{BLOB_EXPIRY, BLOB_INFO, BLOBS, DOCUMENTS};
 use crate::usage::{Changed, SharedUsage, Usage};
-use crate::writer::Op;
+use crate::writer::{NewBlob, Op};
 use bytes::Bytes;
 use redb::{Database, ReadableTable as _, WriteTransaction};
 use std::collections::BTreeMap;
@@ -81,12 +81,9 @@ impl Open {
 
     fn one(&mut self, write: &WriteTransaction, op: Op) -> Result<Outcome, redb::Error> {
         match op {
-            Op::PutBlob { digest, kind, bytes, expires_unix_ms } => {
-                self.put_blob(write, digest, kind, &bytes, expires_unix_ms)
-            }
+            Op::Put { blobs, documents } => self.put(write, &blobs, documents),
             Op::RemoveBlobs { digests } => self.remove_blobs(write, &digests).map(Ok),
             Op::ExpireBlobs { now_unix_ms } => self.expire_blobs(write, now_unix_ms).map(Ok),
-            Op::PutDocuments { entries } => self.put_documents(write, entries),
             Op::RemoveDocuments { keys } => self.remove_documents(write, &keys).map(Ok),
             Op::PruneDocuments { from, to, limit } => {
                 self.prune_documents(write, &from, &to, limit).map(Ok)
@@ -108,39 +105,93 @@ impl Open {
         })
     }
 
+    fn put(
+        &mut self,
+        write: &WriteTransaction,
+        blobs: &[NewBlob],
+        documents: Vec<(Vec<u8>, Bytes)>,
+    ) -> Result<Outcome, redb::Error> {
+        // The last of several documents with one key counts.
+        let documents: BTreeMap<Vec<u8>, Bytes> = documents.into_iter().collect();
+        let (mut added, mut freed) = (0, 0);
+        if !blobs.is_empty() {
+            let info = write.open_table(BLOB_INFO)?;
+            for blob in blobs {
+                if info.get(blob.digest.0)?.is_none() {
+                    added += blob.bytes.len() as u64;
+                }
+            }
+        }
+        if !documents.is_empty() {
+            let table = write.open_table(DOCUMENTS)?;
+            for (key, value) in &documents {
+                added += (key.len() + value.len()) as u64;
+                if let Some(old) = table.get(key.as_slice())? {
+                    freed += (key.len() + old.value().len()) as u64;
+                }
+            }
+        }
+        if let Err(full) = self.check_room(added, freed) {
+            return Ok(Err(full));
+        }
+        let mut changed = Changed::default();
+        for blob in blobs {
+            self.put_blob(write, blob, &mut changed)?;
+        }
+        if !documents.is_empty() {
+            self.put_documents(write, &documents, &mut changed)?;
+        }
+        Ok(Ok(changed))
+    }
+
     fn put_blob(
         &mut self,
         write: &WriteTransaction,
-        digest: Digest,
-        kind: BlobKind,
-        bytes: &[u8],
-        expires_unix_ms: u64,
-    ) -> Result<Outcome, redb::Error> {
+        blob: &NewBlob,
+        changed: &mut Changed,
+    ) -> Result<(), redb::Error> {
+        let (digest, expires_unix_ms) = (blob.digest.0, blob.expires_unix_ms);
         let mut info = write.open_table(BLOB_INFO)?;
         let mut expiry = write.open_table(BLOB_EXPIRY)?;
-        let known = info.get(digest.0)?.map(|row| row.value());
-        let mut changed = Changed::default();
+        let known = info.get(digest)?.map(|row| row.value());
         if let Some((kind, length_bytes, old_expiry)) = known {
-            if expires_unix_ms > old_expiry {
-                expiry.remove((old_expiry, digest.0))?;
-                info.insert(digest.0, (kind, length_bytes, expires_unix_ms))?;
-                changed.entries = 1;
+            if expires_unix_ms <= old_expiry {
+                return Ok(());
             }
+            expiry.remove((old_expiry, digest))?;
+            info.insert(digest, (kind, length_bytes, expires_unix_ms))?;
+            changed.add(0);
         } else {
-            let length_bytes = bytes.len() as u64;
-            if let Err(full) = self.check_room(length_bytes, 0) {
-                return Ok(Err(full));
-            }
-            write.open_table(BLOBS)?.insert(digest.0, bytes)?;
-            info.insert(digest.0, (kind.code(), length_bytes, expires_unix_ms))?;
+            let length_bytes = blob.bytes.len() as u64;
+            write.open_table(BLOBS)?.insert(digest, blob.bytes.as_ref())?;
+            info.insert(digest, (blob.kind.code(), length_bytes, expires_unix_ms))?;
             self.usage.blobs += 1;
             self.usage.blob_bytes += length_bytes;
             changed.add(length_bytes);
         }
-        if changed.entries > 0 && expires_unix_ms != NEVER_EXPIRES {
-            expiry.insert((expires_unix_ms, digest.0), ())?;
+        if expires_unix_ms != NEVER_EXPIRES {
+            expiry.insert((expires_unix_ms, digest), ())?;
         }
-        Ok(Ok(changed))
+        Ok(())
+    }
+
+    fn put_documents(
+        &mut self,
+        write: &WriteTransaction,
+        documents: &BTreeMap<Vec<u8>, Bytes>,
+        changed: &mut Changed,
+    ) -> Result<(), redb::Error> {
+        let mut table = write.open_table(DOCUMENTS)?;
+        for (key, value) in documents {
+            let bytes = (key.len() + value.len()) as u64;
+            let old = table.insert(key.as_slice(), value.as_ref())?;
+            let old_bytes = old.map(|old| (key.len() + old.value().len()) as u64);
+            self.usage.documents += u64::from(old_bytes.is_none());
+            self.usage.document_bytes =
+                self.usage.document_bytes.saturating_sub(old_bytes.unwrap_or(0)) + bytes;
+            changed.add(bytes);
+        }
+        Ok(())
     }
 
     fn expire_blobs(
@@ -179,34 +230,6 @@ impl Open {
             changed.add(length_bytes);
         }
         Ok(changed)
-    }
-
-    fn put_documents(
-        &mut self,
-        write: &WriteTransaction,
-        entries: Vec<(Vec<u8>, Bytes)>,
-    ) -> Result<Outcome, redb::Error> {
-        // The last of several entries with one key counts.
-        let entries: BTreeMap<Vec<u8>, Bytes> = entries.into_iter().collect();
-        let mut documents = write.open_table(DOCUMENTS)?;
-        let (mut changed, mut freed, mut replaced) = (Changed::default(), 0, 0);
-        for (key, value) in &entries {
-            changed.add((key.len() + value.len()) as u64);
-            if let Some(old) = documents.get(key.as_slice())? {
-                replaced += 1;
-                freed += (key.len() + old.value().len()) as u64;
-            }
-        }
-        if let Err(full) = self.check_room(changed.bytes, freed) {
-            return Ok(Err(full));
-        }
-        for (key, value) in &entries {
-            documents.insert(key.as_slice(), value.as_ref())?;
-        }
-        self.usage.documents += changed.entries - replaced;
-        self.usage.document_bytes =
-            self.usage.document_bytes.saturating_sub(freed).saturating_add(changed.bytes);
-        Ok(Ok(changed))
     }
 
     fn prune_documents(

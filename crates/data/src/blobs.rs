@@ -5,10 +5,10 @@
 //! milliseconds since 1970.
 
 use crate::error::DataError;
-use crate::store::Inner;
+use crate::store::{Inner, StoreConfig};
 use crate::tables::{BLOB_INFO, BLOBS};
 use crate::usage::Changed;
-use crate::writer::Op;
+use crate::writer::{NewBlob, Op};
 use bytes::Bytes;
 use std::fmt;
 use std::sync::Arc;
@@ -93,12 +93,8 @@ impl BlobStore {
         bytes: Bytes,
         expires_unix_ms: u64,
     ) -> Result<(), DataError> {
-        DataError::check_size("the blob", bytes.len(), self.inner.config.blob_bytes_max)?;
-        let got = Digest::of(&bytes);
-        if got != digest {
-            return Err(DataError::DigestMismatch { expected: digest, got });
-        }
-        let op = Op::PutBlob { digest, kind, bytes, expires_unix_ms };
+        let blob = checked(&self.inner.config, digest, kind, bytes, expires_unix_ms)?;
+        let op = Op::Put { blobs: vec![blob], documents: Vec::new() };
         self.inner.writer.write(op).await.map(drop)
     }
 
@@ -157,6 +153,22 @@ impl BlobStore {
     pub async fn expire(&self, now_unix_ms: u64) -> Result<Changed, DataError> {
         self.inner.writer.write(Op::ExpireBlobs { now_unix_ms }).await
     }
+}
+
+/// A blob whose size and digest are right.
+pub(crate) fn checked(
+    config: &StoreConfig,
+    digest: Digest,
+    kind: BlobKind,
+    bytes: Bytes,
+    expires_unix_ms: u64,
+) -> Result<NewBlob, DataError> {
+    DataError::check_size("the blob", bytes.len(), config.blob_bytes_max)?;
+    let got = Digest::of(&bytes);
+    if got != digest {
+        return Err(DataError::DigestMismatch { expected: digest, got });
+    }
+    Ok(NewBlob { digest, kind, bytes, expires_unix_ms })
 }
 
 impl fmt::Debug for BlobStore {

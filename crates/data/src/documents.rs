@@ -4,7 +4,7 @@
 //! commit, stays within its table and is bounded by its limit. Keys are ordered as bytes.
 
 use crate::error::DataError;
-use crate::store::Inner;
+use crate::store::{Inner, StoreConfig};
 use crate::tables::DOCUMENTS;
 use crate::usage::Changed;
 use crate::writer::Op;
@@ -78,17 +78,11 @@ impl Documents {
     /// # Errors
     /// [`DataError::TooLarge`], `StoreFull`, `Engine` or `Closed`.
     pub async fn put_many(&self, table: Table, entries: Vec<Entry>) -> Result<(), DataError> {
-        check_count(entries.len())?;
         if entries.is_empty() {
             return Ok(());
         }
-        let value_bytes_max = self.inner.config.document_bytes_max;
-        let mut stored = Vec::with_capacity(entries.len());
-        for (key, value) in entries {
-            DataError::check_size("the document", value.len(), value_bytes_max)?;
-            stored.push((checked_key(table, &key)?, value));
-        }
-        self.inner.writer.write(Op::PutDocuments { entries: stored }).await.map(drop)
+        let documents = checked(&self.inner.config, table, entries)?;
+        self.inner.writer.write(Op::Put { blobs: Vec::new(), documents }).await.map(drop)
     }
 
     /// The document, if it is here.
@@ -190,6 +184,21 @@ impl fmt::Debug for Documents {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Documents").finish_non_exhaustive()
     }
+}
+
+/// Documents whose count and sizes are right, under their stored keys.
+pub(crate) fn checked(
+    config: &StoreConfig,
+    table: Table,
+    entries: Vec<Entry>,
+) -> Result<Vec<Entry>, DataError> {
+    check_count(entries.len())?;
+    let mut stored = Vec::with_capacity(entries.len());
+    for (key, value) in entries {
+        DataError::check_size("the document", value.len(), config.document_bytes_max)?;
+        stored.push((checked_key(table, &key)?, value));
+    }
+    Ok(stored)
 }
 
 fn check_count(entries: usize) -> Result<(), DataError> {

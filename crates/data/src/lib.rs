@@ -11,6 +11,7 @@
 //! written while nothing changes. The ledger's contracts never read from here.
 
 mod apply;
+mod batch;
 mod blobs;
 mod checked_file;
 mod documents;
@@ -22,6 +23,7 @@ mod tests;
 mod usage;
 mod writer;
 
+pub use batch::Batch;
 pub use blobs::{BlobInfo, BlobKind, BlobStore, NEVER_EXPIRES};
 pub use checked_file::{read_checked, write_atomic};
 pub use documents::{Documents, Entry, Order, Table};

@@ -4,13 +4,14 @@
 //! the engine's panics (it panics on some damaged pages) become errors here and in the writer.
 
 use crate::apply::Open;
+use crate::batch::Batch;
 use crate::blobs::BlobStore;
 use crate::checked_file::sync_directory_of;
 use crate::documents::Documents;
 use crate::error::DataError;
 use crate::tables::{ABOUT, BLOB_EXPIRY, BLOB_INFO, BLOBS, DOCUMENTS, FORMAT, FORMAT_ROW};
 use crate::usage::{SharedUsage, Usage, count};
-use crate::writer::Writer;
+use crate::writer::{Op, Writer};
 use redb::{Database, ReadTransaction, ReadableDatabase as _};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -92,6 +93,20 @@ impl Store {
     #[must_use]
     pub fn documents(&self) -> Documents {
         Documents::new(Arc::clone(&self.inner))
+    }
+
+    /// An empty batch for this store.
+    #[must_use]
+    pub fn batch(&self) -> Batch {
+        Batch::new(self.clone())
+    }
+
+    pub(crate) fn config(&self) -> &StoreConfig {
+        &self.inner.config
+    }
+
+    pub(crate) async fn write(&self, op: Op) -> Result<(), DataError> {
+        self.inner.writer.write(op).await.map(drop)
     }
 
     /// What the store holds and has done.

@@ -23,13 +23,21 @@ const GROUP_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// of queued writes too.
 const ENTRY_BYTES: usize = 256;
 
+/// A blob to be kept.
+#[derive(Debug)]
+pub(crate) struct NewBlob {
+    pub(crate) digest: Digest,
+    pub(crate) kind: BlobKind,
+    pub(crate) bytes: Bytes,
+    pub(crate) expires_unix_ms: u64,
+}
+
 /// One write; it happens as a whole or not at all.
 #[derive(Debug)]
 pub(crate) enum Op {
-    PutBlob { digest: Digest, kind: BlobKind, bytes: Bytes, expires_unix_ms: u64 },
+    Put { blobs: Vec<NewBlob>, documents: Vec<(Vec<u8>, Bytes)> },
     RemoveBlobs { digests: Vec<Digest> },
     ExpireBlobs { now_unix_ms: u64 },
-    PutDocuments { entries: Vec<(Vec<u8>, Bytes)> },
     RemoveDocuments { keys: Vec<Vec<u8>> },
     PruneDocuments { from: Vec<u8>, to: Vec<u8>, limit: usize },
 }
@@ -38,13 +46,13 @@ impl Op {
     /// What it takes in the queue.
     pub(crate) fn bytes(&self) -> usize {
         match self {
-            Self::PutBlob { bytes, .. } => ENTRY_BYTES + bytes.len(),
+            Self::Put { blobs, documents } => {
+                let blobs = blobs.iter().map(|blob| ENTRY_BYTES + blob.bytes.len());
+                let documents =
+                    documents.iter().map(|(key, value)| ENTRY_BYTES + key.len() + value.len());
+                blobs.chain(documents).sum::<usize>().max(ENTRY_BYTES)
+            }
             Self::RemoveBlobs { digests } => ENTRY_BYTES * (1 + digests.len()),
-            Self::PutDocuments { entries } => entries
-                .iter()
-                .map(|(key, value)| ENTRY_BYTES + key.len() + value.len())
-                .sum::<usize>()
-                .max(ENTRY_BYTES),
             Self::RemoveDocuments { keys } => {
                 keys.iter().map(|key| ENTRY_BYTES + key.len()).sum::<usize>().max(ENTRY_BYTES)
             }

@@ -1,8 +1,8 @@
 //! Final blocks as they come, for whoever waits: long polls for receipts, watchers of events.
 //!
 //! Invariants: a slow receiver is told what it missed ([`RecvError::Lagged`]) and holds up
-//! nobody; at most [`BLOCKS_HELD`] blocks stay in memory for it. The driver publishes a block
-//! after the history has it, so that what is not in the feed is in the history.
+//! nobody; at most [`BLOCKS_HELD`] blocks stay in memory for it. A block is published after
+//! the history has it, so that what is not in the feed is in the history.
 //!
 //! [`RecvError::Lagged`]: tokio::sync::broadcast::error::RecvError::Lagged
 

@@ -21,6 +21,7 @@ pub mod keystore;
 pub mod local;
 mod mailbox;
 mod metrics;
+mod recorder;
 mod run;
 mod sampling;
 mod stop;

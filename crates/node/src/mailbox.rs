@@ -31,6 +31,7 @@ struct Held {
 /// The mailbox. Clones are the same one.
 #[derive(Debug, Clone)]
 pub(crate) struct Mailbox {
+    store: Store,
     documents: Documents,
     node: PublicKey,
     arrivals: broadcast::Sender<RequestId>,
@@ -39,7 +40,8 @@ pub(crate) struct Mailbox {
 impl Mailbox {
     /// The mailbox in a store, of a node.
     pub(crate) fn new(store: Store, node: PublicKey) -> Self {
-        Self { documents: store.documents(), node, arrivals: broadcast::channel(ARRIVALS_HELD).0 }
+        let (documents, arrivals) = (store.documents(), broadcast::channel(ARRIVALS_HELD).0);
+        Self { store, documents, node, arrivals }
     }
 
     /// Keeps a sealed result until `until_ms`, and wakes who waits for it once it is durable.
@@ -53,10 +55,10 @@ impl Mailbox {
         until_ms: u64,
     ) -> Result<(), DataError> {
         let held = Bytes::from(codec::encode(&Held { until_ms, sealed }));
-        let expiry = vec![(expiry_key(until_ms, &request), Bytes::new())];
-        // The expiry first: a result without one would stay for ever.
-        self.documents.put_many(EXPIRIES, expiry).await?;
-        self.documents.put_many(RESULTS, vec![(request.0.0.to_vec(), held)]).await?;
+        let expiry = (expiry_key(until_ms, &request), Bytes::new());
+        // Together: a result without an expiry would stay for ever.
+        let batch = self.store.batch().documents(EXPIRIES, vec![expiry])?;
+        batch.documents(RESULTS, vec![(request.0.0.to_vec(), held)])?.write().await?;
         let _ = self.arrivals.send(request);
         Ok(())
     }

@@ -11,6 +11,7 @@ use crate::{
     http::{self, App},
     keystore,
     mailbox::Mailbox,
+    recorder,
     stop::{Stop, Trigger},
     telemetry, tls, upkeep,
 };
@@ -20,6 +21,7 @@ use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
     sync::mpsc,
+    task::JoinHandle,
 };
 use trustmesh_agent::Config;
 use trustmesh_consensus::{Handle, NodeOptions, Options, start_node};
@@ -130,13 +132,14 @@ pub async fn run(config: NodeConfig) -> Result<(), NodeError> {
         mailbox: mailbox.clone(),
         outcomes,
     };
-    let driver = Driver::new(agent, deeds, outcomes_end, streams, calls, history.clone(), feed);
+    let (recorder, recording) = recorder::start(history.clone(), feed);
+    let driver = Driver::new(agent, deeds, outcomes_end, streams, calls, recorder);
     let serving = tokio::spawn(http::serve(listener, tls, app));
     tokio::spawn(upkeep::run(store, mailbox, history, stop.clone()));
     tokio::spawn(await_stop(trigger, config.stop_with_stdin));
     announce(&config, &consensus);
     let asked = driver.run(stop).await;
-    end(consensus, serving).await;
+    end(consensus, serving, recording).await;
     if asked { Ok(()) } else { Err(NodeError::LedgerEnded) }
 }
 
@@ -182,9 +185,14 @@ async fn stdin_end() {
     while matches!(stdin.read(&mut buffer).await, Ok(read) if read > 0) {}
 }
 
-async fn end(consensus: Handle, serving: tokio::task::JoinHandle<Result<(), NodeError>>) {
+async fn end(
+    consensus: Handle,
+    serving: JoinHandle<Result<(), NodeError>>,
+    recording: JoinHandle<()>,
+) {
     let all = async {
         consensus.shutdown().await;
+        recording.await?;
         serving.await
     };
     match tokio::time::timeout(STOP_TIMEOUT, all).await {

@@ -4,7 +4,8 @@
 //! Key: request id ‖ designation (big-endian) ‖ task. Value: borsh of (until in Unix
 //! milliseconds, completion).
 
-use trustmesh_data::{DataError, Order, Store, Table};
+use bytes::Bytes;
+use trustmesh_data::{BlobKind, DataError, Order, Store, Table};
 use trustmesh_types::{codec, evidence::SignedCompletion};
 
 const TABLE: Table = Table::new("completions");
@@ -23,14 +24,20 @@ fn key(signed: &SignedCompletion) -> Vec<u8> {
     key
 }
 
-/// Keeps a completion.
+/// Keeps a completion and the output that it signs, together.
 pub(super) async fn keep(
     store: &Store,
     signed: &SignedCompletion,
+    output: Bytes,
     until_ms: u64,
 ) -> Result<(), DataError> {
-    let value = codec::encode(&(until_ms, signed.clone())).into();
-    store.documents().put_many(TABLE, vec![(key(signed), value)]).await
+    let value = codec::encode(&(until_ms, signed)).into();
+    store
+        .batch()
+        .blob(signed.completion.output, BlobKind::Output, output, until_ms)?
+        .documents(TABLE, vec![(key(signed), value)])?
+        .write()
+        .await
 }
 
 fn all(store: &Store, limit: usize) -> Result<Vec<(Vec<u8>, u64, SignedCompletion)>, DataError> {

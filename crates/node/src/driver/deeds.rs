@@ -94,12 +94,9 @@ impl Deeds {
         let deeds = self.clone();
         tokio::spawn(async move {
             let digest = signed.completion.output;
-            let (blobs, kind) = (deeds.store.blobs(), trustmesh_data::BlobKind::Output);
-            let kept = tokio::try_join!(
-                blobs.put(digest, kind, data.to_vec().into(), until_ms),
-                completions::keep(&deeds.store, &signed, until_ms),
-            );
-            let result = kept.map(drop).map_err(|e| e.to_string());
+            let kept =
+                completions::keep(&deeds.store, &signed, data.to_vec().into(), until_ms).await;
+            let result = kept.map_err(|e| e.to_string());
             deeds.outcome(Input::Stored { digest, result });
         });
     }

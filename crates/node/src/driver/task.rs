@@ -1,7 +1,7 @@
 //! The task that owns the agent.
 
 use super::{Deeds, control::Call};
-use crate::{clock::now_ms, feed::Feed, history::History, sampling::Sampler, stop::Stop};
+use crate::{clock::now_ms, recorder::Recorder, sampling::Sampler, stop::Stop};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, oneshot},
@@ -18,8 +18,7 @@ pub(crate) struct Driver {
     streams: Streams,
     calls: mpsc::Receiver<Call>,
     outcomes: mpsc::UnboundedReceiver<Input>,
-    history: History,
-    feed: Feed,
+    recorder: Recorder,
     sampler: Sampler,
     samples: Interval,
     wake_at: Instant,
@@ -35,8 +34,7 @@ impl Driver {
         outcomes: mpsc::UnboundedReceiver<Input>,
         streams: Streams,
         calls: mpsc::Receiver<Call>,
-        history: History,
-        feed: Feed,
+        recorder: Recorder,
     ) -> Self {
         let interval_ms = config.state.parameters().snapshot_interval_ms;
         let mut samples = tokio::time::interval(Duration::from_millis(interval_ms.max(1)));
@@ -48,8 +46,7 @@ impl Driver {
             streams,
             calls,
             outcomes,
-            history,
-            feed,
+            recorder,
             sampler: Sampler::new(),
             samples,
             wake_at: Instant::now(),
@@ -89,10 +86,8 @@ impl Driver {
     }
 
     async fn finalized(&mut self, block: Arc<Finalized>) -> Input {
-        if let Err(error) = self.history.record(&block).await {
-            tracing::error!(%error, height = block.state.height(), "history can't be written");
-        }
-        self.feed.publish(Arc::clone(&block));
+        // Fails only when the process ends.
+        let _ = self.recorder.send(Arc::clone(&block)).await;
         Input::Block(block)
     }
 
