@@ -13,11 +13,18 @@
 //! durable; no type of the runtime shows in [`Handle`] or [`Streams`]; every queue is bounded
 //! ([`limits`]).
 
+#![cfg_attr(
+    test,
+    expect(dead_code, unused_imports, reason = "nothing starts the engine in unit tests")
+)]
+
 mod application;
 mod block;
 #[cfg(test)]
 mod block_tests;
 mod certificate;
+// Compiling the engine for a runtime takes minutes: the library does it, its unit tests need not.
+#[cfg(not(test))]
 mod daemon;
 mod engine;
 mod error;
@@ -30,6 +37,7 @@ mod pool;
 mod proposer;
 mod runtime;
 mod signatures;
+#[cfg(not(test))]
 mod simulated;
 #[cfg(test)]
 mod testing;
@@ -38,6 +46,7 @@ mod wire;
 
 pub use block::LedgerBlock;
 pub use certificate::{CertificateError, verify_certificate};
+#[cfg(not(test))]
 pub use daemon::start_node;
 pub use engine::{CHANNELS, Network, Transport, channel_quota, max_message_size};
 pub use error::{SendError, StartError, SubmitError};
@@ -45,4 +54,5 @@ pub use handle::{Handle, Status, Streams};
 pub use keys::{BadKey, EngineKey, engine_public, engine_secret, ledger_public};
 pub use options::{NodeOptions, Options};
 pub use pool::PoolError;
-pub use simulated::{Oracle, Simulated, simulated_network, start_sim};
+#[cfg(not(test))]
+pub use simulated::{Oracle, Simulated, Started, simulated_network, start_sim};

@@ -6,7 +6,7 @@ use crate::{
     limits::INLINE_SIGNATURES_MAX,
     runtime::{self, Runtime},
 };
-use trustmesh_types::{Domain, NetworkId, SignedTransaction, TxId, crypto::BatchVerifier};
+use trustmesh_types::{NetworkId, SignedTransaction, TxId, crypto::BatchVerifier};
 
 /// A transaction of a block is not signed by its signer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,8 +25,7 @@ pub(crate) fn bad<'a>(
 ) -> Vec<usize> {
     let mut batch = BatchVerifier::new();
     for (id, signed) in transactions {
-        let signer = &signed.transaction.signer;
-        batch.add(signer, Domain::Transaction, network, id.0.as_ref(), &signed.signature);
+        batch.add(&signed.claim(network, id));
     }
     if batch.is_empty() {
         return Vec::new();

@@ -106,8 +106,7 @@ impl PublicKey {
         bytes: &[u8],
         signature: &Signature,
     ) -> Result<(), BadSignature> {
-        let key = VerificationKey::try_from(self.0).map_err(|_| BadSignature)?;
-        key.verify(&signature.0.into(), &message(domain, network, bytes)).map_err(|_| BadSignature)
+        Claim::new(*self, domain, network, bytes, *signature).verify()
     }
 
     /// The first 12 hexadecimal digits, for tables and logs.
@@ -120,6 +119,43 @@ impl PublicKey {
 impl AsRef<[u8]> for PublicKey {
     fn as_ref(&self) -> &[u8] {
         &self.0
+    }
+}
+
+/// A signature with all that it is checked against.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    key: PublicKey,
+    message: Vec<u8>,
+    signature: Signature,
+}
+
+impl Claim {
+    /// That `key` signed `bytes` for one purpose in one network.
+    #[must_use]
+    pub fn new(
+        key: PublicKey,
+        domain: Domain,
+        network: &NetworkId,
+        bytes: &[u8],
+        signature: Signature,
+    ) -> Self {
+        Self { key, message: message(domain, network, bytes), signature }
+    }
+
+    /// Checks it.
+    ///
+    /// # Errors
+    /// [`BadSignature`] when it does not verify (or the key is no curve point).
+    pub fn verify(&self) -> Result<(), BadSignature> {
+        let key = VerificationKey::try_from(self.key.0).map_err(|_| BadSignature)?;
+        key.verify(&self.signature.0.into(), &self.message).map_err(|_| BadSignature)
+    }
+
+    /// Digest of the key, the signature and what is signed.
+    #[must_use]
+    pub fn digest(&self) -> crate::Digest {
+        crate::Digest::of_parts(&[&self.key.0, &self.signature.0, &self.message])
     }
 }
 
@@ -139,18 +175,10 @@ impl BatchVerifier {
     }
 
     /// Adds one signature to check.
-    pub fn add(
-        &mut self,
-        key: &PublicKey,
-        domain: Domain,
-        network: &NetworkId,
-        bytes: &[u8],
-        signature: &Signature,
-    ) {
-        let message = message(domain, network, bytes);
-        self.binding
-            .extend_from_slice(crate::Digest::of_parts(&[&key.0, &signature.0, &message]).as_ref());
-        self.items.push((VerificationKeyBytes::from(key.0), signature.0.into(), &message).into());
+    pub fn add(&mut self, claim: &Claim) {
+        self.binding.extend_from_slice(claim.digest().as_ref());
+        let key = VerificationKeyBytes::from(claim.key.0);
+        self.items.push((key, claim.signature.0.into(), &claim.message).into());
     }
 
     /// How many signatures wait.
@@ -166,9 +194,10 @@ impl BatchVerifier {
     }
 
     /// Checks all; on failure says which ones are bad, by their position of adding.
-    /// `entropy` is secret randomness of the caller (a node draws it once at start): the
-    /// batch's random coefficients come from it and from every item, so nobody can craft
-    /// signatures that cancel out.
+    /// The batch's random coefficients come from a hash of `entropy` and every item, so
+    /// nobody can craft signatures that cancel out. With secret entropy they can't be
+    /// foreseen; with a fixed one they are those of the Fiat-Shamir transform, and all who
+    /// check the same batch do the same.
     ///
     /// # Errors
     /// The positions of the signatures that do not verify, in order.
@@ -220,7 +249,9 @@ mod tests {
             if n == 3 || n == 17 {
                 signature.0[1] ^= 1;
             }
-            batch.add(&key.public(), Domain::Transaction, &network(1), &[n], &signature);
+            let claim = Claim::new(key.public(), Domain::Transaction, &network(1), &[n], signature);
+            assert_eq!(claim.verify().is_ok(), n != 3 && n != 17);
+            batch.add(&claim);
         }
         assert_eq!(batch.verify(&[9; 32]), Err(vec![3, 17]));
     }

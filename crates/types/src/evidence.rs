@@ -2,7 +2,7 @@
 
 use crate::{
     codec,
-    crypto::{BadSignature, Domain, PublicKey, SecretKey, Signature},
+    crypto::{BadSignature, Claim, Domain, PublicKey, SecretKey, Signature},
     digest::Digest,
     ids::{NetworkId, RequestId, TaskId},
     request::StorageReceipt,
@@ -75,8 +75,14 @@ impl SignedCompletion {
     /// # Errors
     /// [`BadSignature`] when it does not verify.
     pub fn verify(&self, network: &NetworkId) -> Result<(), BadSignature> {
+        self.claim(network).verify()
+    }
+
+    /// What [`Self::verify`] checks.
+    #[must_use]
+    pub fn claim(&self, network: &NetworkId) -> Claim {
         let bytes = codec::encode(&self.completion);
-        self.completion.node.verify(Domain::Completion, network, &bytes, &self.signature)
+        Claim::new(self.completion.node, Domain::Completion, network, &bytes, self.signature)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use crate::{
     codec,
-    crypto::{BadSignature, Domain, PublicKey, SecretKey, Signature},
+    crypto::{BadSignature, Claim, Domain, PublicKey, SecretKey, Signature},
     digest::Digest,
     ids::{NetworkId, RequestId, WorkflowId},
 };
@@ -63,7 +63,13 @@ impl RequestBody {
     /// # Errors
     /// [`BadSignature`] when it did not.
     pub fn verify(&self, signature: &Signature) -> Result<(), BadSignature> {
-        self.device.verify(Domain::Request, &self.network, &codec::encode(self), signature)
+        self.claim(signature).verify()
+    }
+
+    /// What [`Self::verify`] checks.
+    #[must_use]
+    pub fn claim(&self, signature: &Signature) -> Claim {
+        Claim::new(self.device, Domain::Request, &self.network, &codec::encode(self), *signature)
     }
 }
 
@@ -108,8 +114,14 @@ impl StorageReceipt {
     /// # Errors
     /// [`BadSignature`] when it does not verify.
     pub fn verify(&self, network: &NetworkId) -> Result<(), BadSignature> {
+        self.claim(network).verify()
+    }
+
+    /// What [`Self::verify`] checks.
+    #[must_use]
+    pub fn claim(&self, network: &NetworkId) -> Claim {
         let message = Self::message(&self.validator, &self.subject, &self.digest, self.bytes);
-        self.validator.verify(Domain::Storage, network, &message, &self.signature)
+        Claim::new(self.validator, Domain::Storage, network, &message, self.signature)
     }
 }
 

@@ -5,7 +5,7 @@
 
 use crate::{
     codec,
-    crypto::{BadSignature, Domain, PublicKey, SecretKey, Signature},
+    crypto::{BadSignature, Claim, Domain, PublicKey, SecretKey, Signature},
     digest::Digest,
     evidence::{Finalization, Progress, TaskFailure},
     ids::{AppId, NetworkId, RequestId, TxId, WorkflowId},
@@ -141,14 +141,20 @@ impl SignedTransaction {
         self.transaction.id()
     }
 
-    /// Checks the signature. It covers the id, so a caller that has the id need not encode
-    /// again: see [`crate::crypto::BatchVerifier`].
+    /// Checks the signature.
     ///
     /// # Errors
     /// [`BadSignature`] when it does not verify.
     pub fn verify(&self) -> Result<(), BadSignature> {
-        let tx = &self.transaction;
-        tx.signer.verify(Domain::Transaction, &tx.network, self.id().0.as_ref(), &self.signature)
+        self.claim(&self.transaction.network, &self.id()).verify()
+    }
+
+    /// What is signed: the id, so that who has it need not encode again. `network` is the
+    /// one that it is to be for.
+    #[must_use]
+    pub fn claim(&self, network: &NetworkId, id: &TxId) -> Claim {
+        let signer = self.transaction.signer;
+        Claim::new(signer, Domain::Transaction, network, id.0.as_ref(), self.signature)
     }
 }
 

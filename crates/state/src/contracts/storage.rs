@@ -32,7 +32,7 @@ pub(crate) fn check_receipts(
         let counts = fits
             && draft.is_validator(&receipt.validator)
             && !holders.contains(&receipt.validator)
-            && receipt.verify(&draft.network).is_ok();
+            && draft.proven.check(&receipt.claim(&draft.network));
         if counts {
             holders.insert(receipt.validator);
         }

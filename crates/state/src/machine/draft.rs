@@ -1,5 +1,6 @@
 //! What contracts work on: the state of a block in the making.
 
+use super::Proven;
 use crate::store::Store;
 use trustmesh_types::{
     NetworkId, PublicKey,
@@ -22,6 +23,8 @@ pub struct Draft<'a> {
     pub parameters: &'a Parameters,
     /// Its validators, sorted.
     pub validators: &'a [PublicKey],
+    /// Signatures inside the block's payloads that are known to be good.
+    pub proven: &'a Proven,
     /// What happened so far in the block.
     pub events: &'a mut Vec<Event>,
     /// Whether something changed in this block that could let a waiting request go on.

@@ -2,7 +2,7 @@
 //! (PROTOCOL §2). A refused transaction is rolled back by going on with the store from
 //! before it, which costs nothing: a store's clone shares its nodes.
 
-use super::{apply::apply, draft::Draft, validity::Invalid, validity::Signers};
+use super::{apply::apply, draft::Draft, proven::Proven, validity::Invalid, validity::Signers};
 use crate::{
     contracts::schedule,
     state::State,
@@ -96,6 +96,7 @@ impl State {
             height: self.height().saturating_add(1),
             timestamp_ms: proposal.timestamp_ms,
         };
+        let proven = Proven::of(&self.network(), proposal.transactions);
         let mut draft = Draft {
             store: &mut store,
             height: meta.height,
@@ -103,6 +104,7 @@ impl State {
             network: self.network(),
             parameters: self.parameters(),
             validators: self.validators(),
+            proven: &proven,
             events: &mut events,
             touched: false,
         };

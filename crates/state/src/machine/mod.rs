@@ -4,6 +4,7 @@
 //! - `selection`: what a leader puts into one;
 //! - `execution`: a block's transactions one by one, then what its end brings;
 //! - `apply`: one `match` from payload to contract;
+//! - `proven`: signatures inside payloads, checked ahead in one batch;
 //! - `draft`: what contracts work on.
 //!
 //! Invariant: an invalid block changes nothing; a valid one gives a receipt per
@@ -12,6 +13,7 @@
 mod apply;
 mod draft;
 mod execution;
+mod proven;
 mod selection;
 mod validity;
 
@@ -20,4 +22,5 @@ mod tests;
 
 pub use draft::Draft;
 pub use execution::{Executed, InvalidBlock, Proposal};
+pub use proven::Proven;
 pub use validity::Invalid;

@@ -8,7 +8,7 @@
 use trustmesh_consensus::{CertificateError, verify_certificate};
 use trustmesh_state::{InvalidBlock, Proposal, State};
 use trustmesh_types::{
-    Block, Digest, Domain, NetworkId, TxId,
+    Block, Digest, NetworkId, TxId,
     crypto::BatchVerifier,
     genesis::{Genesis, GenesisError},
     receipt,
@@ -126,8 +126,7 @@ impl Audit {
     fn signatures(&self, block: &Block, ids: &[TxId]) -> Result<(), Mismatch> {
         let mut batch = BatchVerifier::new();
         for (signed, id) in block.transactions.iter().zip(ids) {
-            let (signer, network) = (&signed.transaction.signer, &signed.transaction.network);
-            batch.add(signer, Domain::Transaction, network, id.0.as_ref(), &signed.signature);
+            batch.add(&signed.claim(&signed.transaction.network, id));
         }
         batch.verify(&self.entropy).map_err(|bad| {
             let first = bad.first().and_then(|at| ids.get(*at));

@@ -5,6 +5,7 @@
 //! the ledger records how data moved. With replicas, a task's completions count when all
 //! that are given agree and they are more than half of its replicas.
 
+use crate::machine::{Draft, Proven};
 use std::collections::{BTreeMap, BTreeSet};
 use trustmesh_types::{
     Digest, NetworkId, TaskId,
@@ -18,6 +19,7 @@ use trustmesh_types::{
 /// What completions are checked against. Outputs of tasks are added as they are found good.
 pub(super) struct Evidence<'a> {
     network: NetworkId,
+    proven: &'a Proven,
     record: &'a RequestRecord,
     workflow: &'a Workflow,
     plan: &'a ActivePlan,
@@ -27,7 +29,7 @@ pub(super) struct Evidence<'a> {
 impl<'a> Evidence<'a> {
     /// Evidence about a request under its last confirmed plan.
     pub fn new(
-        network: NetworkId,
+        draft: &Draft<'a>,
         record: &'a RequestRecord,
         workflow: &'a Workflow,
         plan: &'a ActivePlan,
@@ -35,7 +37,7 @@ impl<'a> Evidence<'a> {
         let output = |done: &SignedCompletion| done.completion.output;
         let outputs =
             record.done.iter().map(|(id, d)| (id.clone(), output(&d.completion))).collect();
-        Self { network, record, workflow, plan, outputs }
+        Self { network: draft.network, proven: draft.proven, record, workflow, plan, outputs }
     }
 
     /// The open task of a name.
@@ -63,7 +65,7 @@ impl<'a> Evidence<'a> {
                 );
                 return Err(Rejection::new(RejectCode::InputMismatch, reason));
             }
-            if completion.verify(&self.network).is_err() {
+            if !self.proven.check(&completion.claim(&self.network)) {
                 let reason = format!(
                     "node {} did not sign its completion of task {}",
                     completion.completion.node.short(),

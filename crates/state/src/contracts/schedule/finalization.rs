@@ -46,7 +46,7 @@ fn check(
     finalization: &Finalization,
 ) -> Result<Vec<StorageReceipt>, Rejection> {
     let plan = execution::active_plan(record, finalization.designation)?;
-    let mut evidence = Evidence::new(draft.network, record, workflow, plan);
+    let mut evidence = Evidence::new(draft, record, workflow, plan);
     let mut given: BTreeMap<&TaskId, Vec<&SignedCompletion>> = BTreeMap::new();
     for completion in &finalization.completions {
         let id = &completion.completion.task;

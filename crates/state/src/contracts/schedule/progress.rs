@@ -42,7 +42,7 @@ pub fn record_progress(
             );
             return Err(Rejection::new(RejectCode::NotActive, reason));
         };
-        let mut evidence = Evidence::new(draft.network, &record, &workflow, plan);
+        let mut evidence = Evidence::new(draft, &record, &workflow, plan);
         let mut done: Vec<(TaskId, DoneTask)> = Vec::new();
         for (id, given) in by_task(&progress.done) {
             let task = evidence.open_task(id)?;
@@ -100,7 +100,8 @@ pub(super) fn output_receipts<'a>(
     let doubtful: Vec<PublicKey> = holders.iter().copied().filter(doubled).collect();
     let mut kept = Vec::with_capacity(holders.len());
     for receipt in mine {
-        let good = !doubtful.contains(&receipt.validator) || receipt.verify(&draft.network).is_ok();
+        let good = !doubtful.contains(&receipt.validator)
+            || draft.proven.check(&receipt.claim(&draft.network));
         // Each holder's first good one; taken out, so that a second does not count.
         if let (true, Ok(at)) = (good, holders.binary_search(&receipt.validator)) {
             holders.remove(at);

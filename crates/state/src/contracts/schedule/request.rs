@@ -41,7 +41,7 @@ pub fn submit(
         return Err(Rejection::new(RejectCode::RequestExists, reason));
     }
     let device = check_device(draft, body)?;
-    if body.verify(&submission.signature).is_err() {
+    if !draft.proven.check(&body.claim(&submission.signature)) {
         let reason = format!("device {} did not sign request {id}", body.device.short());
         return Err(Rejection::new(RejectCode::BadSignature, reason));
     }

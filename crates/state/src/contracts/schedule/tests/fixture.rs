@@ -4,7 +4,7 @@
 
 use crate::{
     contracts::{resources, schedule},
-    machine::Draft,
+    machine::{Draft, Proven},
     store::Store,
     tables::{Apps, Loads, Members, Requests, Workflows},
 };
@@ -171,7 +171,7 @@ impl Mesh {
     ) -> Vec<Result<(), Rejection>> {
         self.height += 1;
         self.now_ms += after_ms;
-        let mut events = Vec::new();
+        let (proven, mut events) = (Proven::default(), Vec::new());
         let mut draft = Draft {
             store: &mut self.store,
             height: self.height,
@@ -179,6 +179,7 @@ impl Mesh {
             network: self.network,
             parameters: &self.parameters,
             validators: &self.validators,
+            proven: &proven,
             events: &mut events,
             touched: false,
         };
