@@ -3,7 +3,8 @@
 //!
 //! A blob is taken only when all of it fits its digest and length; a source that sent bytes
 //! which do not fit is passed over, and so is one that does not answer. What came before a
-//! source fell silent is kept, and the next one goes on from there.
+//! source fell silent is kept, and the next one goes on from there; if the whole then does
+//! not fit, that one is asked for all of it.
 
 use crate::{
     Bytes, Effect,
@@ -250,8 +251,12 @@ pub(crate) fn receive(
     core.note(
         true,
         None,
-        format!("blob {digest} from {name}{others} does not fit its digest: fetching it elsewhere"),
+        format!("blob {digest} from {name}{others} does not fit its digest: fetching it again"),
     );
+    // The last of several need not be the liar: it is asked for all of it.
+    if sources.len() > 1 {
+        return ask(core, digest);
+    }
     next_source(core, digest);
 }
 
