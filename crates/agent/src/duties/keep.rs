@@ -248,12 +248,16 @@ fn keep(
             kept.askers.push(from);
         }
     } else {
-        sweep(core, keeps);
-        let held = keeps.by_owner.get(&owner).copied().unwrap_or(0);
         let most = match kind {
             BlobKind::Artifact => limits::KEPT_ARTIFACT_BYTES_PER_NODE_MAX,
             _ => limits::KEPT_BYTES_PER_OWNER_MAX,
         };
+        let of_owner = |keeps: &Keeps| keeps.by_owner.get(&owner).copied().unwrap_or(0);
+        let full = of_owner(keeps).saturating_add(bytes) > most;
+        if full || keeps.open.len() >= limits::KEPT_MAX / 2 {
+            sweep(core, keeps);
+        }
+        let held = of_owner(keeps);
         if keeps.open.len() >= limits::KEPT_MAX {
             let why = "this validator keeps too many open blobs already";
             return decline(core, from, key, why.to_owned());
@@ -349,11 +353,15 @@ pub(crate) fn ended(core: &mut Core, keeps: &mut Keeps, request: &RequestId) {
     }
 }
 
-/// Drops what outlived its time, when room is short.
+/// A deployed artifact no longer counts against who published it: the ledger bounds it.
+pub(crate) fn deployed(core: &mut Core, keeps: &mut Keeps, artifact: Digest) {
+    let key = BlobKey { subject: artifact, digest: artifact };
+    release(keeps, &key);
+    fetch::unwant(core, &Matter::Keep(key));
+}
+
+/// Drops what outlived its time; when room is short.
 fn sweep(core: &mut Core, keeps: &mut Keeps) {
-    if keeps.open.len() < limits::KEPT_MAX / 2 {
-        return;
-    }
     let over: Vec<BlobKey> = keeps
         .open
         .iter()
