@@ -45,7 +45,7 @@ fn number() -> impl Strategy<Value = u64> {
 }
 
 fn raw() -> impl Strategy<Value = Raw> {
-    let designation = prop_oneof![Just(0), Just(1), Just(2), Just(u32::MAX)];
+    let designation = prop_oneof![1 => Just(0), 5 => Just(1), 1 => Just(2), 1 => Just(u32::MAX)];
     let bytes = prop_oneof![
         Just(None),
         Just(Some(b"[\"a\"]".to_vec())),
@@ -53,7 +53,7 @@ fn raw() -> impl Strategy<Value = Raw> {
         proptest::collection::vec(any::<u8>(), 0..40).prop_map(Some),
         Just(Some(vec![0; 300_000])),
     ];
-    let who = (0..12u8, 0..7u8, 0..4u8, 0..8u8, 0..4u8);
+    let who = (0..16u8, 0..7u8, 0..4u8, 0..8u8, 0..4u8);
     (who, designation, number(), number(), any::<[u8; 32]>(), bytes).prop_map(
         |((kind, from, signer, what, task), designation, number, other, random, bytes)| Raw {
             kind,
@@ -120,7 +120,12 @@ impl Scene {
     }
 
     fn completion(&self, raw: &Raw) -> SignedCompletion {
-        let node = self.mesh.key(usize::from(raw.random[0] % 4));
+        let named = ["a", "b", "c"].get(usize::from(raw.task));
+        let at = match named.filter(|_| raw.signer != 1) {
+            Some(task) => self.mesh.nodes_of(&self.id, task)[0],
+            None => usize::from(raw.random[0] % 4),
+        };
+        let node = self.mesh.key(at);
         let before = [None, Some("a"), Some("b"), Some("c")][usize::from(raw.task)];
         let completion = Completion {
             request: self.request(raw),
@@ -187,7 +192,7 @@ impl Scene {
                 let reason = "no ".repeat(raw.number.min(2_000) as usize);
                 Message::NotStored { subject: request.0, digest, reason }
             }
-            5 => Message::Completed { completion: self.completion(raw), data },
+            5 | 12..16 => Message::Completed { completion: self.completion(raw), data },
             6 => {
                 let task = task_id("c");
                 let receipts = vec![self.receipt(raw); raw.other.min(300) as usize];
