@@ -5,7 +5,7 @@
 
 use crate::{
     Config, Effect, Input, RunId,
-    agenda::{BlobKey, Matter},
+    agenda::{BlobKey, Matter, Retry},
     core::{Core, Waiter},
     duties::{
         artifacts, execute, fetch,
@@ -21,8 +21,12 @@ use crate::{
 use std::collections::BTreeSet;
 use trustmesh_state::Finalized;
 use trustmesh_types::{
-    AppId, Digest, Payload, PublicKey, RequestId, events::Event, message::Message,
-    receipt::Outcome, reject::Rejection,
+    AppId, Digest, Payload, PublicKey, RequestId,
+    events::Event,
+    evidence::{Finalization, Progress},
+    message::Message,
+    receipt::Outcome,
+    reject::{RejectCode, Rejection},
 };
 
 /// A compute node's behaviour. See the crate's documentation.
@@ -198,7 +202,8 @@ impl Agent {
         for event in &finalized.events {
             touched.extend(event.request().copied());
             match event {
-                Event::AppDeployed { app } | Event::AppStateChanged { app, .. } => {
+                Event::AppDeployed { app } => self.app_deployed(app),
+                Event::AppStateChanged { app, .. } => {
                     self.core.poke(Matter::App(app.clone()));
                 }
                 Event::NodeAdmitted { node } if *node == self.core.me => {
@@ -226,6 +231,14 @@ impl Agent {
         }
     }
 
+    /// First this node's own want of the artifact, so that a fetch under way goes on.
+    fn app_deployed(&mut self, app: &AppId) {
+        artifacts::tick(&mut self.core, app);
+        if let Some(record) = self.core.state.app(app) {
+            keep::deployed(&mut self.core, &mut self.keeps, record.manifest.artifact);
+        }
+    }
+
     /// The ledger refused a transaction of this node.
     fn refused(
         &mut self,
@@ -233,6 +246,8 @@ impl Agent {
         rejection: &Rejection,
         touched: &mut BTreeSet<RequestId>,
     ) {
+        // Another node recorded some of the tasks in between; the rest is brought at once.
+        let outrun = rejection.code == RejectCode::NotOpen;
         let request = match payload {
             Payload::SubmitRequest(submission) => {
                 let id = submission.body.id();
@@ -242,8 +257,14 @@ impl Agent {
             Payload::ConfirmSchedule(plan) => Some(plan.request),
             Payload::DeclineSchedule(decline) => Some(decline.request),
             Payload::ReportFailure(failure) => Some(failure.request),
-            Payload::RecordProgress(progress) => Some(progress.request),
-            Payload::Finalize(finalization) => Some(finalization.request),
+            Payload::RecordProgress(Progress { request, .. })
+            | Payload::Finalize(Finalization { request, .. }) => {
+                if let Some(work) = self.works.open.get_mut(request).filter(|_| outrun) {
+                    work.progress = Retry::default();
+                    work.finalize = Retry::default();
+                }
+                Some(*request)
+            }
             Payload::ReportResources(_) => {
                 report::settled(&mut self.core, &mut self.reports);
                 None

@@ -5,7 +5,10 @@
 
 use crate::limits;
 use std::collections::VecDeque;
-use trustmesh_types::{PublicKey, RequestId, message::Message};
+use trustmesh_types::{
+    PublicKey, RequestId, evidence::TaskInput, limits::NAME_BYTES_MAX, message::Message,
+    request::StorageReceipt,
+};
 
 #[derive(Debug)]
 struct Entry {
@@ -13,6 +16,21 @@ struct Entry {
     from: PublicKey,
     message: Message,
     bytes: usize,
+}
+
+/// About how many bytes a message takes in memory, beside its fixed part.
+fn weight(message: &Message) -> usize {
+    match message {
+        Message::Completed { completion, data } => {
+            let inputs = completion.completion.inputs.len();
+            let each = size_of::<TaskInput>().saturating_add(NAME_BYTES_MAX);
+            inputs.saturating_mul(each).saturating_add(data.as_ref().map_or(0, Vec::len))
+        }
+        Message::Receipts { receipts, .. } => {
+            receipts.len().saturating_mul(size_of::<StorageReceipt>())
+        }
+        _ => 0,
+    }
 }
 
 /// The messages, oldest first.
@@ -25,10 +43,7 @@ pub(crate) struct Early {
 impl Early {
     /// Keeps a message for later.
     pub(crate) fn push(&mut self, request: RequestId, from: PublicKey, message: Message) {
-        let bytes = match &message {
-            Message::Completed { data, .. } => data.as_ref().map_or(0, Vec::len),
-            _ => 0,
-        };
+        let bytes = weight(&message);
         self.bytes = self.bytes.saturating_add(bytes);
         self.entries.push_back(Entry { request, from, message, bytes });
         while self.entries.len() > limits::EARLY_MAX || self.bytes > limits::EARLY_BYTES_MAX {

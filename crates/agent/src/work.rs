@@ -12,7 +12,7 @@ use crate::{
 use std::collections::BTreeMap;
 use trustmesh_types::{
     Digest, PublicKey, RequestId, TaskId,
-    evidence::{SignedCompletion, TaskInput},
+    evidence::{Completion, SignedCompletion, TaskInput},
     records::{ActivePlan, RequestRecord, Status},
     request::StorageReceipt,
     workflow::{Task, Workflow},
@@ -194,9 +194,10 @@ impl Work {
             return vec![&done.completion];
         }
         let replicas = self.view.workflow.task(task).map_or(1, |t| usize::from(t.replicas));
-        let mut groups: BTreeMap<(Digest, &[TaskInput]), Vec<&SignedCompletion>> = BTreeMap::new();
+        let mut groups: BTreeMap<(Digest, u64, &[TaskInput]), Vec<_>> = BTreeMap::new();
         for signed in self.completions.get(task).into_iter().flat_map(BTreeMap::values) {
-            let of = (signed.completion.output, signed.completion.inputs.as_slice());
+            let Completion { output, output_bytes, inputs, .. } = &signed.completion;
+            let of = (*output, *output_bytes, inputs.as_slice());
             groups.entry(of).or_default().push(signed);
         }
         let won = groups.into_values().find(|g| g.len().saturating_mul(2) > replicas);

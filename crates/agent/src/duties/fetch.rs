@@ -1,9 +1,10 @@
 //! Blobs: from this node's own store, else piece by piece from nodes that hold them; and
 //! serving them to others (PROTOCOL §7).
 //!
-//! A blob is taken only when all of it fits its digest and length; a source that sent bytes
+//! A blob is taken only when all of it fits its digest and a length that was named; a source that sent bytes
 //! which do not fit is passed over, and so is one that does not answer. What came before a
-//! source fell silent is kept, and the next one goes on from there.
+//! source fell silent is kept, and the next one goes on from there; if the whole then does
+//! not fit, that one is asked for all of it.
 
 use crate::{
     Bytes, Effect,
@@ -27,11 +28,14 @@ enum Stage {
 
 #[derive(Debug)]
 struct Fetch {
-    bytes: u64,
+    /// Lengths that were named for it: one at most is true.
+    lengths: BTreeSet<u64>,
     sources: Vec<PublicKey>,
     at: usize,
     stage: Stage,
     held: Vec<u8>,
+    /// The length by which pieces are held.
+    total: u64,
     from: BTreeSet<PublicKey>,
     rest: Retry,
     wanted_by: BTreeSet<Matter>,
@@ -65,6 +69,9 @@ pub(crate) fn want(
     let sources = sources.iter().filter(|s| **s != me);
     if let Some(job) = core.fetches.jobs.get_mut(&digest) {
         job.wanted_by.insert(matter.clone());
+        if job.lengths.len() < limits::SOURCES_MAX {
+            job.lengths.insert(bytes);
+        }
         let known = job.sources.len();
         for source in sources {
             if !job.sources.contains(source) && job.sources.len() < limits::SOURCES_MAX {
@@ -81,11 +88,12 @@ pub(crate) fn want(
         return None;
     }
     let job = Fetch {
-        bytes,
+        lengths: BTreeSet::from([bytes]),
         sources: sources.copied().take(limits::SOURCES_MAX).collect(),
         at: 0,
         stage: Stage::Loading,
         held: Vec::new(),
+        total: 0,
         from: BTreeSet::new(),
         rest: Retry::default(),
         wanted_by: BTreeSet::from([matter.clone()]),
@@ -228,16 +236,24 @@ pub(crate) fn receive(
     if offset < held {
         return;
     }
+    // The pieces held are by a length that this source does not know: one of both is wrong.
+    if held > 0 && total != job.total && job.lengths.contains(&total) && !job.from.contains(&from) {
+        job.held.clear();
+        job.from.clear();
+        return ask(core, digest);
+    }
     let after = held.saturating_add(bytes.len() as u64);
     let fits = bytes.len() <= BLOB_MESSAGE_BYTES_MAX && !bytes.is_empty();
-    if total != job.bytes || offset != held || !fits || after > job.bytes {
+    let named = if held > 0 { total == job.total } else { job.lengths.contains(&total) };
+    if !named || offset != held || !fits || after > total {
         let name = core.name(&from);
         core.note(true, None, format!("{name} sent a piece that does not fit blob {digest}"));
         return next_source(core, digest);
     }
     job.held.extend_from_slice(bytes);
+    job.total = total;
     job.from.insert(from);
-    if after < job.bytes {
+    if after < total {
         return ask(core, digest);
     }
     let data = std::mem::take(&mut job.held);
@@ -250,8 +266,12 @@ pub(crate) fn receive(
     core.note(
         true,
         None,
-        format!("blob {digest} from {name}{others} does not fit its digest: fetching it elsewhere"),
+        format!("blob {digest} from {name}{others} does not fit its digest: fetching it again"),
     );
+    // The last of several need not be the liar: it is asked for all of it.
+    if sources.len() > 1 {
+        return ask(core, digest);
+    }
     next_source(core, digest);
 }
 

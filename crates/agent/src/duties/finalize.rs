@@ -40,7 +40,9 @@ pub(crate) fn tick(core: &mut Core, work: &mut Work) {
         work.complete_ms = None;
         return share::ask(core, work, &missing);
     };
-    let complete_ms = *work.complete_ms.get_or_insert(core.now_ms);
+    // With nothing left open it held everything all along.
+    let all_along = work.idle_ms.filter(|_| work.view.open_tasks().is_empty());
+    let complete_ms = *work.complete_ms.get_or_insert(all_along.unwrap_or(core.now_ms));
     let due_ms = complete_ms.saturating_add(wait_ms.unwrap_or(0)).max(work.finalize.next_ms());
     if core.now_ms < due_ms {
         return core.later(Matter::Request(work.id), due_ms);
@@ -78,8 +80,7 @@ fn collect(
         if work.view.workflow.successors(&task).next().is_some() {
             continue;
         }
-        let output = first.completion.output;
-        if let Some(found) = share::receipts_for(core, work, output) {
+        if let Some(found) = share::receipts_for(core, work, &first.completion) {
             receipts.extend(found.into_iter().map(|r| ((r.digest, r.validator), r)));
         } else {
             if gathering {

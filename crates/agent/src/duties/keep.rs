@@ -25,7 +25,6 @@ use trustmesh_types::{
 #[derive(Debug)]
 struct Kept {
     owner: PublicKey,
-    bytes: u64,
     kind: BlobKind,
     until_ms: u64,
     storing: bool,
@@ -33,11 +32,19 @@ struct Kept {
     askers: Vec<PublicKey>,
 }
 
-/// What this node keeps for others, while it counts against a bound.
+/// What this node keeps for others, while it counts against a bound; by key and the length
+/// that was named, so that nobody stands in the way with a wrong one.
 #[derive(Debug, Default)]
 pub(crate) struct Keeps {
-    open: BTreeMap<BlobKey, Kept>,
+    open: BTreeMap<(BlobKey, u64), Kept>,
     by_owner: BTreeMap<PublicKey, u64>,
+}
+
+impl Keeps {
+    /// The lengths that were named for a blob.
+    fn lengths(&self, key: &BlobKey) -> Vec<u64> {
+        self.open.range((*key, 0)..=(*key, u64::MAX)).map(|((_, bytes), _)| *bytes).collect()
+    }
 }
 
 /// Form, network and signature of a request.
@@ -236,10 +243,7 @@ fn keep(
     (owner, kind, bytes, until_ms): (PublicKey, BlobKind, u64, u64),
     data: Option<Vec<u8>>,
 ) {
-    if let Some(kept) = keeps.open.get_mut(&key) {
-        if kept.bytes != bytes {
-            return decline(core, from, key, "the length is not that of the same bytes".into());
-        }
+    if let Some(kept) = keeps.open.get_mut(&(key, bytes)) {
         if kept.durable {
             let receipt = receipts::sign(core, &key, bytes);
             return core.send(from, Message::Stored(receipt));
@@ -248,12 +252,16 @@ fn keep(
             kept.askers.push(from);
         }
     } else {
-        sweep(core, keeps);
-        let held = keeps.by_owner.get(&owner).copied().unwrap_or(0);
         let most = match kind {
             BlobKind::Artifact => limits::KEPT_ARTIFACT_BYTES_PER_NODE_MAX,
             _ => limits::KEPT_BYTES_PER_OWNER_MAX,
         };
+        let of_owner = |keeps: &Keeps| keeps.by_owner.get(&owner).copied().unwrap_or(0);
+        let full = of_owner(keeps).saturating_add(bytes) > most;
+        if full || keeps.open.len() >= limits::KEPT_MAX / 2 {
+            sweep(core, keeps);
+        }
+        let held = of_owner(keeps);
         if keeps.open.len() >= limits::KEPT_MAX {
             let why = "this validator keeps too many open blobs already";
             return decline(core, from, key, why.to_owned());
@@ -264,8 +272,8 @@ fn keep(
         }
         keeps.by_owner.insert(owner, held.saturating_add(bytes));
         let askers = vec![from];
-        let kept = Kept { owner, bytes, kind, until_ms, storing: false, durable: false, askers };
-        keeps.open.insert(key, kept);
+        let kept = Kept { owner, kind, until_ms, storing: false, durable: false, askers };
+        keeps.open.insert((key, bytes), kept);
     }
     if let Some(data) = data {
         if data.len() as u64 != bytes || Digest::of(&data) != key.digest {
@@ -285,31 +293,33 @@ fn keep(
 
 /// Stores what is here, fetches what is not.
 pub(crate) fn tick(core: &mut Core, keeps: &mut Keeps, key: BlobKey) {
-    let Some(kept) = keeps.open.get(&key) else { return };
-    if kept.durable || kept.storing {
-        return;
-    }
-    let matter = Matter::Keep(key);
-    let Some(data) = fetch::want(core, key.digest, kept.bytes, &kept.askers, &matter) else {
-        return;
-    };
-    if data.len() as u64 != kept.bytes {
-        for asker in release(keeps, &key) {
-            decline(core, asker, key, "the length is not that of these bytes".to_owned());
+    for bytes in keeps.lengths(&key) {
+        let Some(kept) = keeps.open.get(&(key, bytes)) else { continue };
+        if kept.durable || kept.storing {
+            continue;
         }
-        return;
+        let matter = Matter::Keep(key);
+        let Some(data) = fetch::want(core, key.digest, bytes, &kept.askers, &matter) else {
+            continue;
+        };
+        if data.len() as u64 != bytes {
+            for asker in release(keeps, &(key, bytes)) {
+                decline(core, asker, key, "the length is not that of these bytes".to_owned());
+            }
+            continue;
+        }
+        let (kind, until_ms) = (kept.kind, kept.until_ms);
+        if let Some(kept) = keeps.open.get_mut(&(key, bytes)) {
+            kept.storing = true;
+        }
+        core.store(key.digest, data, kind, until_ms, Waiter::Keep(key));
     }
-    let (kind, until_ms) = (kept.kind, kept.until_ms);
-    if let Some(kept) = keeps.open.get_mut(&key) {
-        kept.storing = true;
-    }
-    core.store(key.digest, data, kind, until_ms, Waiter::Keep(key));
 }
 
-fn release(keeps: &mut Keeps, key: &BlobKey) -> Vec<PublicKey> {
-    let Some(kept) = keeps.open.remove(key) else { return Vec::new() };
+fn release(keeps: &mut Keeps, (key, bytes): &(BlobKey, u64)) -> Vec<PublicKey> {
+    let Some(kept) = keeps.open.remove(&(*key, *bytes)) else { return Vec::new() };
     if let Some(held) = keeps.by_owner.get_mut(&kept.owner) {
-        *held = held.saturating_sub(kept.bytes);
+        *held = held.saturating_sub(*bytes);
         if *held == 0 {
             keeps.by_owner.remove(&kept.owner);
         }
@@ -317,13 +327,15 @@ fn release(keeps: &mut Keeps, key: &BlobKey) -> Vec<PublicKey> {
     kept.askers
 }
 
-/// Bytes kept for another node are durable, or not.
+/// Bytes kept for another node are durable, or not. Only the true length is ever stored.
 pub(crate) fn stored(core: &mut Core, keeps: &mut Keeps, key: BlobKey, result: Result<(), String>) {
+    let stored = |bytes: &u64| keeps.open.get(&(key, *bytes)).is_some_and(|kept| kept.storing);
+    let Some(bytes) = keeps.lengths(&key).into_iter().find(stored) else { return };
     match result {
         Ok(()) => {
-            let Some(kept) = keeps.open.get_mut(&key) else { return };
+            let Some(kept) = keeps.open.get_mut(&(key, bytes)) else { return };
             kept.durable = true;
-            let (askers, bytes) = (std::mem::take(&mut kept.askers), kept.bytes);
+            let askers = std::mem::take(&mut kept.askers);
             let receipt = receipts::sign(core, &key, bytes);
             for asker in askers {
                 core.send(asker, Message::Stored(receipt.clone()));
@@ -331,7 +343,7 @@ pub(crate) fn stored(core: &mut Core, keeps: &mut Keeps, key: BlobKey, result: R
         }
         Err(reason) => {
             core.note(true, None, format!("blob {} could not be kept: {reason}", key.digest));
-            for asker in release(keeps, &key) {
+            for asker in release(keeps, &(key, bytes)) {
                 decline(core, asker, key, "the node could not keep the bytes".to_owned());
             }
         }
@@ -341,27 +353,35 @@ pub(crate) fn stored(core: &mut Core, keeps: &mut Keeps, key: BlobKey, result: R
 /// What was kept for a request no longer counts against its owner: it has ended.
 pub(crate) fn ended(core: &mut Core, keeps: &mut Keeps, request: &RequestId) {
     let from = BlobKey { subject: request.0, digest: Digest([0; 32]) };
-    let keys: Vec<BlobKey> =
-        keeps.open.range(from..).map(|(k, _)| *k).take_while(|k| k.subject == request.0).collect();
-    for key in keys {
-        release(keeps, &key);
-        fetch::unwant(core, &Matter::Keep(key));
+    let after = keeps.open.range((from, 0)..).map(|(at, _)| *at);
+    let of_request: Vec<_> = after.take_while(|(key, _)| key.subject == request.0).collect();
+    for at in of_request {
+        release(keeps, &at);
+        fetch::unwant(core, &Matter::Keep(at.0));
     }
 }
 
-/// Drops what outlived its time, when room is short.
-fn sweep(core: &mut Core, keeps: &mut Keeps) {
-    if keeps.open.len() < limits::KEPT_MAX / 2 {
-        return;
+/// A deployed artifact no longer counts against who published it: the ledger bounds it.
+pub(crate) fn deployed(core: &mut Core, keeps: &mut Keeps, artifact: Digest) {
+    let key = BlobKey { subject: artifact, digest: artifact };
+    for bytes in keeps.lengths(&key) {
+        release(keeps, &(key, bytes));
     }
-    let over: Vec<BlobKey> = keeps
+    fetch::unwant(core, &Matter::Keep(key));
+}
+
+/// Drops what outlived its time; when room is short.
+fn sweep(core: &mut Core, keeps: &mut Keeps) {
+    let over: Vec<(BlobKey, u64)> = keeps
         .open
         .iter()
         .filter(|(_, kept)| kept.until_ms <= core.now_ms)
-        .map(|(key, _)| *key)
+        .map(|(at, _)| *at)
         .collect();
-    for key in over {
-        release(keeps, &key);
-        fetch::unwant(core, &Matter::Keep(key));
+    for at in over {
+        release(keeps, &at);
+        if keeps.lengths(&at.0).is_empty() {
+            fetch::unwant(core, &Matter::Keep(at.0));
+        }
     }
 }

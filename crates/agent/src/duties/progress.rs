@@ -80,7 +80,7 @@ fn evidence(
     signed: &SignedCompletion,
     wanted: bool,
 ) -> Option<DoneTask> {
-    if let Some(receipts) = share::receipts_for(core, work, signed.completion.output) {
+    if let Some(receipts) = share::receipts_for(core, work, &signed.completion) {
         return Some(DoneTask { completion: signed.clone(), receipts });
     }
     if wanted {

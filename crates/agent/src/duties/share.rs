@@ -14,7 +14,7 @@ use crate::{
 use std::collections::BTreeSet;
 use trustmesh_types::{
     Digest, PublicKey, TaskId,
-    evidence::{SignedCompletion, TaskInput},
+    evidence::{Completion, SignedCompletion, TaskInput},
     limits::{BLOB_MESSAGE_BYTES_MAX, OUTPUT_BYTES_MAX, TASKS_MAX},
     message::Message,
     request::StorageReceipt,
@@ -77,29 +77,39 @@ pub(crate) fn gather(core: &mut Core, work: &Work, signed: &SignedCompletion) {
     receipts::start(core, key, parcel, data, matter, (durable_here, entry));
 }
 
-/// f+1 receipts for an output, gathered here or heard of.
+/// f+1 receipts for a completion's output, gathered here or heard of. One that gives
+/// another length is genuine and still worth nothing to the ledger.
 pub(crate) fn receipts_for(
     core: &Core,
     work: &Work,
-    output: Digest,
+    completion: &Completion,
 ) -> Option<Vec<StorageReceipt>> {
     let quorum = core.quorum();
-    receipts::complete(core, &work.key(output)).or_else(|| {
-        let heard = work.receipts.get(&output)?;
-        (heard.len() >= quorum).then(|| heard.values().take(quorum).cloned().collect())
+    receipts::complete(core, &work.key(completion.output)).or_else(|| {
+        let heard = work.receipts.get(&completion.output)?;
+        let fitting = heard.values().filter(|r| r.bytes == completion.output_bytes);
+        let found: Vec<StorageReceipt> = fitting.take(quorum).cloned().collect();
+        (found.len() == quorum).then_some(found)
     })
 }
 
-/// Sends the receipts that this node gathered for its sinks to the finalizer.
+/// Gathers receipts for this node's sinks, also after a restart or when the output had left
+/// the memory, and sends them to the finalizer.
 pub(crate) fn tick(core: &mut Core, work: &mut Work) {
     if work.view.active().is_none() {
         return;
+    }
+    let kept: Vec<SignedCompletion> = work.kept().cloned().collect();
+    for signed in &kept {
+        let sink = work.view.workflow.successors(&signed.completion.task).next().is_none();
+        if sink && receipts_for(core, work, &signed.completion).is_none() {
+            gather(core, work, signed);
+        }
     }
     let Some(finalizer) = work.view.finalizers().first().copied() else { return };
     if finalizer == core.me {
         return;
     }
-    let kept: Vec<SignedCompletion> = work.kept().cloned().collect();
     for signed in kept {
         let output = signed.completion.output;
         // What was sent once stands among the receipts heard of; a lost one is asked for.
@@ -197,7 +207,7 @@ pub(crate) fn answer(core: &mut Core, work: &Work, to: PublicKey) {
         let takes = takers(work, &signed.completion.task).contains(&to);
         let message = completion(core, &signed, takes);
         core.send(to, message);
-        if let Some(receipts) = receipts_for(core, work, signed.completion.output) {
+        if let Some(receipts) = receipts_for(core, work, &signed.completion) {
             let task = signed.completion.task;
             core.send(to, Message::Receipts { request: work.id, task, receipts });
         }

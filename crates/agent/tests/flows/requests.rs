@@ -1,24 +1,9 @@
-//! The main flows of a request over four agents and the real ledger, without and with
-//! something going wrong (PROTOCOL §4, §9). In each, no honest node is charged (S9: the
-//! harness checks every receipt).
+//! The main flows of a request, without and with something going wrong.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test stops at the first surprise, helpers included"
-)]
-
-mod common;
-
-use common::{Mesh, task_id};
+use super::common::{self, CHAIN, DIAMOND, Mesh, task_id};
 use std::{cell::RefCell, rc::Rc};
 use trustmesh_agent::Answer;
 use trustmesh_types::{Digest, Payload, message::Message, records::Status};
-
-const CHAIN: &[(&str, &[&str])] = &[("a", &[]), ("b", &["a"]), ("c", &["b"])];
-const DIAMOND: &[(&str, &[&str])] =
-    &[("a", &[]), ("b", &["a"]), ("c", &["a"]), ("d", &["b", "c", "a"]), ("e", &["c"])];
 
 #[test]
 fn a_chain_runs_once_and_its_result_is_delivered() {

@@ -1,13 +1,15 @@
 //! A mesh in one thread: agents over the real ledger, with instant delivery, virtual time
 //! and disks that outlive their agent. Transactions that stand ready make a block.
 
+pub mod script;
+mod world;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
-use trustmesh_agent::{Agent, Answer, Bytes, Config, Delivery, Effect, Input, RunOutput, RunSpec};
-use trustmesh_state::{Finalized, Proposal, State};
+use trustmesh_agent::{Agent, Answer, Bytes, Config, Delivery, Input, RunSpec};
+use trustmesh_state::State;
 use trustmesh_types::{
-    AppId, Block, Digest, Domain, Header, Payload, PublicKey, RequestId, SecretKey,
-    SignedTransaction, TaskId, Transaction, WorkflowId, codec,
+    AppId, Digest, Domain, Payload, PublicKey, RequestId, SecretKey, Signature, SignedTransaction,
+    TaskId, Transaction, WorkflowId, codec,
     events::Event,
     evidence::SignedCompletion,
     genesis::{GENESIS_VERSION, Genesis, Parameters},
@@ -21,6 +23,34 @@ use trustmesh_types::{
 
 pub const START_MS: u64 = 1_000_000;
 
+/// Tasks and what each comes after.
+pub type Edges = &'static [(&'static str, &'static [&'static str])];
+
+pub const ONE: Edges = &[("a", &[])];
+pub const CHAIN: Edges = &[("a", &[]), ("b", &["a"]), ("c", &["b"])];
+pub const DIAMOND: Edges =
+    &[("a", &[]), ("b", &["a"]), ("c", &["a"]), ("d", &["b", "c", "a"]), ("e", &["c"])];
+
+/// The workflow `w` and its application.
+pub struct Setup {
+    pub edges: Edges,
+    pub replicas: u8,
+    pub scheduler: Option<String>,
+    /// What a run takes of a node's 4,000.
+    pub cpu_millis: u64,
+}
+
+impl Setup {
+    pub const fn of(edges: Edges) -> Self {
+        Self { edges, replicas: 1, scheduler: None, cpu_millis: 500 }
+    }
+
+    /// No two runs fit one node, so that each is at another one.
+    pub const fn spread(edges: Edges) -> Self {
+        Self { edges, replicas: 1, scheduler: None, cpu_millis: 3_000 }
+    }
+}
+
 /// A node's disk and what its agent did.
 pub struct Node {
     pub key: SecretKey,
@@ -31,6 +61,14 @@ pub struct Node {
     pub wake_ms: Option<u64>,
     pub deliveries: Vec<Delivery>,
     pub runs: Vec<RunSpec>,
+}
+
+/// A message that a node sent, whether or not it came through.
+pub struct Mail {
+    pub at_ms: u64,
+    pub from: usize,
+    pub to: usize,
+    pub message: Message,
 }
 
 /// What a message becomes on its way.
@@ -48,10 +86,19 @@ pub struct Mesh {
     pub events: Vec<Event>,
     pub rejections: Vec<(PublicKey, String)>,
     pub notes: Vec<String>,
+    /// The notes that an operator should look at.
+    pub warnings: Vec<String>,
+    pub mail: Vec<Mail>,
+    /// Transactions by time and node, held back ones too.
+    pub transacted: Vec<(u64, usize, Payload)>,
     pub wire: Wire,
     pub censor: Censor,
     /// Nodes on which every run fails.
     pub broken: BTreeSet<usize>,
+    /// Nodes whose runs give another output, and what they say in it.
+    pub odd: BTreeMap<usize, &'static str>,
+    /// Nodes that no block reaches.
+    pub deaf: BTreeSet<usize>,
     pending: Vec<SignedTransaction>,
     nonce: u64,
 }
@@ -84,7 +131,11 @@ fn node_info(key: &SecretKey, at: usize) -> NodeInfo {
 
 impl Mesh {
     /// Nodes with an application that runs, a device, and the workflow `w` of `edges`.
-    pub fn new(edges: &[(&str, &[&str])]) -> Self {
+    pub fn new(edges: Edges) -> Self {
+        Self::with(&Setup::of(edges))
+    }
+
+    pub fn with(setup: &Setup) -> Self {
         let keys: Vec<SecretKey> = (1..=4).map(|i| SecretKey::from_seed([i; 32])).collect();
         let operator = SecretKey::from_seed([101; 32]);
         let genesis = Genesis {
@@ -119,20 +170,25 @@ impl Mesh {
             events: Vec::new(),
             rejections: Vec::new(),
             notes: Vec::new(),
+            warnings: Vec::new(),
+            mail: Vec::new(),
+            transacted: Vec::new(),
             wire: Box::new(|_, _, message| Some(message)),
             censor: Box::new(|_, _| false),
             broken: BTreeSet::new(),
+            odd: BTreeMap::new(),
+            deaf: BTreeSet::new(),
             pending: Vec::new(),
             nonce: 0,
         };
         for at in 0..4 {
             mesh.start(at);
         }
-        mesh.prepare(edges);
+        mesh.prepare(setup);
         mesh
     }
 
-    fn prepare(&mut self, edges: &[(&str, &[&str])]) {
+    fn prepare(&mut self, setup: &Setup) {
         let artifact: Bytes = vec![7u8; 700_000].into();
         let data = Bytes::clone(&artifact);
         self.nodes[0].inbox.push_back(Input::Publish { ticket: 900, data });
@@ -140,17 +196,18 @@ impl Mesh {
         let Some(Answer::Published(receipts)) = self.replies.get(&900).cloned() else {
             panic!("not published: {:?}", self.replies)
         };
-        self.deploy(&artifact, receipts);
-        let tasks = edges.iter().map(|(name, after)| Task {
+        let of = (Digest::of(&artifact), artifact.len() as u64);
+        self.deploy(app_id(), of, receipts, setup.cpu_millis);
+        let tasks = setup.edges.iter().map(|(name, after)| Task {
             id: task_id(name),
             app: app_id(),
             after: after.iter().map(|a| task_id(a)).collect(),
             params: "{\"p\":1}".into(),
             timeout_ms: 1_000,
-            replicas: 1,
+            replicas: setup.replicas,
         });
         let id = WorkflowId::new("w").unwrap();
-        let workflow = Workflow { id, tasks: tasks.collect(), scheduler: None };
+        let workflow = Workflow { id, tasks: tasks.collect(), scheduler: setup.scheduler.clone() };
         self.operate(Payload::CreateWorkflow(workflow));
         let device = self.device.public();
         self.operate(Payload::RegisterDevice { device, name: "d".into() });
@@ -158,14 +215,20 @@ impl Mesh {
         assert!(self.rejections.is_empty(), "{:?}", self.rejections);
     }
 
-    fn deploy(&mut self, artifact: &[u8], receipts: Vec<StorageReceipt>) {
+    pub fn deploy(
+        &mut self,
+        id: AppId,
+        (artifact, artifact_bytes): (Digest, u64),
+        receipts: Vec<StorageReceipt>,
+        cpu_millis: u64,
+    ) {
         let manifest = AppManifest {
-            id: app_id(),
+            id,
             version: "1".into(),
             runtime: Runtime::Wasm,
-            artifact: Digest::of(artifact),
-            artifact_bytes: artifact.len() as u64,
-            requirements: Resources { cpu_millis: 500, memory_bytes: 64 * MIB, disk_bytes: 0 },
+            artifact,
+            artifact_bytes,
+            requirements: Resources { cpu_millis, memory_bytes: 64 * MIB, disk_bytes: 0 },
             deterministic: true,
         };
         let network = self.state.network();
@@ -198,6 +261,13 @@ impl Mesh {
         self.nodes.iter().position(|n| n.key.public() == *key).unwrap()
     }
 
+    /// A node's transaction, ahead of all that stand ready.
+    pub fn sign_first(&mut self, at: usize, payload: Payload) {
+        let key = self.secret(at);
+        self.sign(&key, payload);
+        self.pending.rotate_right(1);
+    }
+
     fn sign(&mut self, key: &SecretKey, payload: Payload) {
         self.nonce += 1;
         let transaction = Transaction {
@@ -216,12 +286,12 @@ impl Mesh {
         self.sign(&key, payload);
     }
 
-    /// A device brings a request to a node.
-    pub fn submit(&mut self, at: usize, ticket: u64, data: &[u8]) -> RequestId {
+    /// A request by the mesh's device for some data, signed.
+    pub fn request(&self, nonce: u64, data: &[u8]) -> (RequestBody, Signature) {
         let body = RequestBody {
             network: self.state.network(),
             device: self.device.public(),
-            nonce: 1,
+            nonce,
             workflow: WorkflowId::new("w").unwrap(),
             input: Digest::of(data),
             input_bytes: data.len() as u64,
@@ -231,156 +301,35 @@ impl Mesh {
             deadline_ms: START_MS + 600_000,
         };
         let signature = body.sign(&self.device);
+        (body, signature)
+    }
+
+    /// A device brings a request to a node.
+    pub fn submit(&mut self, at: usize, ticket: u64, data: &[u8]) -> RequestId {
+        let (body, signature) = self.request(1, data);
         let id = body.id();
-        self.nodes[at].inbox.push_back(Input::Submit {
-            ticket,
-            body,
-            signature,
-            data: data.into(),
-        });
+        let data = data.into();
+        self.nodes[at].inbox.push_back(Input::Submit { ticket, body, signature, data });
         id
     }
 
-    fn carry_out(&mut self, at: usize, effects: Vec<Effect>) {
-        for effect in effects {
-            match effect {
-                Effect::Transact(payload) => {
-                    if !(self.censor)(at, &payload) {
-                        let key = self.nodes[at].key.clone();
-                        self.sign(&key, payload);
-                    }
-                }
-                Effect::Send { to, message } => self.send(at, &to, message),
-                Effect::Store { digest, data, .. } => self.keep(at, digest, data),
-                Effect::KeepOutput { completion, data, .. } => {
-                    let digest = completion.completion.output;
-                    self.nodes[at].completions.push(completion);
-                    self.keep(at, digest, data);
-                }
-                Effect::Load { digest } => {
-                    let node = &mut self.nodes[at];
-                    let data = node.blobs.get(&digest).cloned();
-                    node.inbox.push_back(Input::Loaded { digest, data });
-                }
-                Effect::Run(spec) => self.run_task(at, spec),
-                Effect::Deliver(delivery) => self.nodes[at].deliveries.push(delivery),
-                Effect::Reply { ticket, answer } => {
-                    assert!(self.replies.insert(ticket, answer).is_none(), "answered twice");
-                }
-                Effect::Wake { at_ms } => self.nodes[at].wake_ms = Some(at_ms),
-                Effect::Note { text, .. } => self.notes.push(format!("n{at}: {text}")),
-                Effect::Prepare { .. } | Effect::Discard { .. } => {}
-            }
-        }
-    }
-
-    fn keep(&mut self, at: usize, digest: Digest, data: Bytes) {
-        assert_eq!(Digest::of(&data), digest);
-        let node = &mut self.nodes[at];
-        node.blobs.insert(digest, data);
-        node.inbox.push_back(Input::Stored { digest, result: Ok(()) });
-    }
-
-    fn send(&mut self, at: usize, to: &PublicKey, message: Message) {
-        let from = self.nodes[at].key.public();
-        let to = self.place(to);
-        if let Some(message) = (self.wire)(at, to, message)
-            && self.nodes[to].agent.is_some()
-        {
-            self.nodes[to].inbox.push_back(Input::Message { from, message });
-        }
-    }
-
-    fn run_task(&mut self, at: usize, spec: RunSpec) {
-        let run = spec.run.clone();
-        let result = if self.broken.contains(&at) {
-            Err("broken".to_owned())
-        } else {
-            let data = format!("[\"{}\"]", run.task).into_bytes();
-            Ok(RunOutput { data: data.into(), duration_us: 1_000 })
-        };
-        self.nodes[at].runs.push(spec);
-        self.nodes[at].inbox.push_back(Input::Ran { run, result });
-    }
-
-    /// Executes what stands ready.
-    fn block(&mut self) {
-        let transactions: Vec<SignedTransaction> = std::mem::take(&mut self.pending);
-        let ids: Vec<_> = transactions.iter().map(SignedTransaction::id).collect();
-        self.now_ms += 1;
-        let proposer = self.nodes[0].key.public();
-        let timestamp_ms = self.now_ms;
-        let proposal = Proposal { proposer, timestamp_ms, transactions: &transactions, ids: &ids };
-        let executed = self.state.execute(&proposal).unwrap();
-        self.state = executed.state.clone();
-        self.events.extend(executed.events.iter().cloned());
-        for receipt in &executed.receipts {
-            if let trustmesh_types::receipt::Outcome::Rejected(rejection) = &receipt.outcome {
-                assert!(!rejection.fault, "an honest node was charged: {rejection}");
-                self.rejections.push((receipt.signer, rejection.to_string()));
-            }
-        }
-        let zero = Digest::default();
-        let header = Header {
-            version: 1,
-            height: self.state.height(),
-            parent: zero,
-            timestamp_ms,
-            proposer,
-            transactions_root: zero,
-            receipts_root: zero,
-            state_root: zero,
-        };
-        let finalized = Arc::new(Finalized {
-            block: Arc::new(Block { header, transactions }),
-            receipts: executed.receipts,
-            events: executed.events,
-            state: executed.state,
-        });
-        for node in self.nodes.iter_mut().filter(|n| n.agent.is_some()) {
-            node.inbox.push_back(Input::Block(Arc::clone(&finalized)));
-        }
-    }
-
-    fn step_one(&mut self) -> bool {
-        for at in 0..self.nodes.len() {
-            let now_ms = self.now_ms;
-            let node = &mut self.nodes[at];
-            let Some(input) = node.inbox.pop_front() else { continue };
-            let Some(agent) = node.agent.as_mut() else { continue };
-            let effects = agent.step(now_ms, input);
-            self.carry_out(at, effects);
-            return true;
-        }
-        false
-    }
-
-    /// Lets the mesh go on until `done`, for at most `within_ms` of its time.
+    /// Brings a request to node 0 and lets the mesh go on until its plan is active.
     #[track_caller]
-    pub fn run(&mut self, within_ms: u64, done: impl Fn(&Self) -> bool) {
-        let until_ms = self.now_ms + within_ms;
-        while !done(self) {
-            if self.step_one() {
-                continue;
-            }
-            if !self.pending.is_empty() {
-                self.block();
-                continue;
-            }
-            let wakes = self.nodes.iter().filter_map(|n| n.wake_ms);
-            let next_ms = wakes.chain(self.state.next_deadline_ms()).min().unwrap_or(u64::MAX);
-            self.now_ms = self.now_ms.max(next_ms);
-            assert!(self.now_ms < until_ms, "not done within {within_ms} ms: {:#?}", self.notes);
-            if self.state.next_deadline_ms().is_some_and(|due_ms| due_ms <= self.now_ms) {
-                self.block();
-            }
-            for node in &mut self.nodes {
-                if node.agent.is_some() && node.wake_ms.is_some_and(|at_ms| at_ms <= self.now_ms) {
-                    node.wake_ms = None;
-                    node.inbox.push_back(Input::Woken);
-                }
-            }
-        }
+    pub fn submit_until_active(&mut self) -> RequestId {
+        let id = self.submit(0, 1, b"[1,2]");
+        self.run(5_000, |m| m.state.request(&id).is_some_and(|r| r.status == Status::Active));
+        id
+    }
+
+    pub fn key(&self, at: usize) -> PublicKey {
+        self.nodes[at].key.public()
+    }
+
+    /// The nodes that the request's plan has for a task.
+    pub fn nodes_of(&self, id: &RequestId, task: &str) -> Vec<usize> {
+        let plan = self.record(id).plan.unwrap();
+        let of = plan.assignments.iter().find(|a| a.task == task_id(task)).unwrap();
+        of.nodes.iter().map(|n| self.place(n)).collect()
     }
 
     pub fn record(&self, id: &RequestId) -> RequestRecord {
