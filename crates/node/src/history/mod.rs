@@ -9,7 +9,8 @@
 //!
 //! Invariants: a block's entries and the height marker become durable together, or the marker
 //! last; recording a height twice changes nothing; only the last `retention.history_blocks`
-//! blocks are kept; nothing here is an input to consensus. Times are Unix milliseconds.
+//! blocks are kept; a block that held nothing is not written; nothing here is an input to
+//! consensus. Times are Unix milliseconds.
 
 mod read;
 mod recent;
@@ -47,6 +48,8 @@ pub(crate) struct History {
     documents: Documents,
     blocks_kept: u64,
     height: Arc<AtomicU64>,
+    /// The last height on disk.
+    written: Arc<AtomicU64>,
     recent: Arc<Mutex<Recent>>,
 }
 
@@ -62,13 +65,15 @@ impl History {
             documents,
             blocks_kept: retention.history_blocks.max(1),
             height: Arc::new(AtomicU64::new(height)),
+            written: Arc::new(AtomicU64::new(height)),
             recent: Arc::default(),
         };
         history.recall()?;
         Ok(history)
     }
 
-    /// The last height recorded; 0 before the first.
+    /// The last height recorded; 0 before the first. After a restart it may be lower, by
+    /// blocks that held nothing.
     pub(crate) fn height(&self) -> u64 {
         self.height.load(Ordering::Acquire)
     }

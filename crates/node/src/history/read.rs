@@ -160,7 +160,8 @@ impl History {
         }))
     }
 
-    /// Events of a block, in order; `None` when the history does not have the block.
+    /// Events of a block, in order; `None` when the history does not have the block, or it
+    /// held nothing.
     ///
     /// # Errors
     /// [`HistoryError`] when it can't be read.
