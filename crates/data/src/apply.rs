@@ -11,7 +11,7 @@ use crate::tables::{BLOB_EXPIRY, BLOB_INFO, BLOBS, DOCUMENTS};
 use crate::usage::{Changed, SharedUsage, Usage};
 use crate::writer::{NewBlob, Op};
 use bytes::Bytes;
-use redb::{Database, ReadableTable as _, WriteTransaction};
+use redb::{Database, Durability, ReadableTable as _, WriteTransaction};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -61,27 +61,35 @@ impl Open {
     }
 
     fn transact(&mut self, ops: Vec<Op>) -> Result<Vec<Outcome>, redb::Error> {
-        let write = self.database.begin_write()?;
+        let mut write = self.database.begin_write()?;
         let mut outcomes = Vec::with_capacity(ops.len());
-        let mut writes = 0;
+        let (mut writes, mut lazy) = (0, true);
         for op in ops {
+            let is_lazy = op.is_lazy();
             let outcome = self.one(&write, op)?;
-            writes += u64::from(outcome.as_ref().is_ok_and(|changed| changed.entries > 0));
+            if outcome.as_ref().is_ok_and(|changed| changed.entries > 0) {
+                writes += 1;
+                lazy &= is_lazy;
+            }
             outcomes.push(outcome);
         }
         if writes == 0 {
             write.abort()?;
-        } else {
-            write.commit()?;
-            self.usage.commits += 1;
-            self.usage.writes += writes;
+            return Ok(outcomes);
         }
+        if lazy {
+            write.set_durability(Durability::None)?;
+        } else {
+            self.usage.commits += 1;
+        }
+        write.commit()?;
+        self.usage.writes += writes;
         Ok(outcomes)
     }
 
     fn one(&mut self, write: &WriteTransaction, op: Op) -> Result<Outcome, redb::Error> {
         match op {
-            Op::Put { blobs, documents } => self.put(write, &blobs, documents),
+            Op::Put { blobs, documents, .. } => self.put(write, &blobs, documents),
             Op::RemoveBlobs { digests } => self.remove_blobs(write, &digests).map(Ok),
             Op::ExpireBlobs { now_unix_ms } => self.expire_blobs(write, now_unix_ms).map(Ok),
             Op::RemoveDocuments { keys } => self.remove_documents(write, &keys).map(Ok),

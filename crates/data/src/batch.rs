@@ -51,7 +51,7 @@ impl Batch {
     /// # Errors
     /// [`DataError::StoreFull`], `Engine` or `Closed`; nothing is written then.
     pub async fn write(self) -> Result<(), DataError> {
-        let op = Op::Put { blobs: self.blobs, documents: self.documents };
+        let op = Op::Put { blobs: self.blobs, documents: self.documents, lazy: false };
         self.store.write(op).await
     }
 }

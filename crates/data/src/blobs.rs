@@ -94,7 +94,7 @@ impl BlobStore {
         expires_unix_ms: u64,
     ) -> Result<(), DataError> {
         let blob = checked(&self.inner.config, digest, kind, bytes, expires_unix_ms)?;
-        let op = Op::Put { blobs: vec![blob], documents: Vec::new() };
+        let op = Op::Put { blobs: vec![blob], documents: Vec::new(), lazy: false };
         self.inner.writer.write(op).await.map(drop)
     }
 

@@ -78,11 +78,24 @@ impl Documents {
     /// # Errors
     /// [`DataError::TooLarge`], `StoreFull`, `Engine` or `Closed`.
     pub async fn put_many(&self, table: Table, entries: Vec<Entry>) -> Result<(), DataError> {
+        self.put(table, entries, false).await
+    }
+
+    /// Like [`Self::put_many`], but ready when readers see them: they are durable with the
+    /// next write that is, or lost with all lazy writes after it.
+    ///
+    /// # Errors
+    /// As [`Self::put_many`].
+    pub async fn put_lazily(&self, table: Table, entries: Vec<Entry>) -> Result<(), DataError> {
+        self.put(table, entries, true).await
+    }
+
+    async fn put(&self, table: Table, entries: Vec<Entry>, lazy: bool) -> Result<(), DataError> {
         if entries.is_empty() {
             return Ok(());
         }
         let documents = checked(&self.inner.config, table, entries)?;
-        self.inner.writer.write(Op::Put { blobs: Vec::new(), documents }).await.map(drop)
+        self.inner.writer.write(Op::Put { blobs: Vec::new(), documents, lazy }).await.map(drop)
     }
 
     /// The document, if it is here.

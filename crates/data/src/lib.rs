@@ -6,7 +6,7 @@
 //! mailbox. Writes from all sides share commits, so that hundreds of durable writes a
 //! second cost a few `fsync`s (`writer.rs` says how).
 //!
-//! Invariants: a write is durable when its future is ready; a blob that doesn't match its
+//! Invariants: a write is durable when its future is ready, unless it asks for less; a blob that doesn't match its
 //! digest is never given out; space, queue and every sweep are bounded; nothing is
 //! written while nothing changes. The ledger's contracts never read from here.
 

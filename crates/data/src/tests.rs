@@ -296,6 +296,44 @@ async fn a_file_copied_while_open_has_every_acknowledged_write() {
 
 /// Whatever byte of the file changes, a blob is right, missing or an error.
 #[tokio::test]
+async fn a_lazy_write_is_seen_at_once_and_reaches_the_disk_with_the_next_other() {
+    let folder = Folder::new();
+    let store = folder.open();
+    let on_disk = || {
+        let copy = Folder::new();
+        std::fs::copy(folder.path(), copy.path()).unwrap();
+        copy.open().documents().get(HISTORY, b"lazy").unwrap()
+    };
+    store.documents().put_lazily(HISTORY, vec![entry(b"lazy", b"value")]).await.unwrap();
+    let seen = store.documents().get(HISTORY, b"lazy").unwrap();
+    assert_eq!(seen.as_deref(), Some(b"value".as_slice()));
+    assert_eq!((store.usage().commits, store.usage().writes), (0, 1));
+    assert_eq!(on_disk(), None);
+    put(&store, 1, 10, NEVER_EXPIRES).await.unwrap();
+    assert_eq!(on_disk(), seen);
+}
+
+#[tokio::test]
+async fn a_batch_is_written_whole_or_not_at_all() {
+    let folder = Folder::new();
+    let store = folder.open_with(StoreConfig { bytes_max: 1_000, ..StoreConfig::default() });
+    let batch = |length: usize| {
+        let (digest, bytes) = blob(1, length);
+        let batch = store.batch().blob(digest, BlobKind::Output, bytes, 9).unwrap();
+        (digest, batch.documents(HISTORY, vec![entry(b"k", b"value")]).unwrap().write())
+    };
+    let (digest, write) = batch(990);
+    assert!(matches!(write.await, Err(DataError::StoreFull { .. })));
+    assert_eq!(store.blobs().info(&digest).unwrap(), None);
+    assert_eq!(store.usage().bytes(), 0);
+    let (digest, write) = batch(500);
+    write.await.unwrap();
+    assert!(store.blobs().get(&digest).unwrap().is_some());
+    assert!(store.documents().get(HISTORY, b"k").unwrap().is_some());
+    assert_eq!(store.usage().commits, 1);
+}
+
+#[tokio::test]
 async fn a_flipped_byte_never_gives_a_wrong_answer() {
     let folder = Folder::new();
     let store = folder.open();

@@ -15,7 +15,7 @@ pub struct Usage {
     pub documents: u64,
     /// Bytes of their keys and values.
     pub document_bytes: u64,
-    /// Commits made, each one `fsync`.
+    /// Durable commits made, each one `fsync`.
     pub commits: u64,
     /// Writes that those commits carried.
     pub writes: u64,

@@ -3,7 +3,8 @@
 //! While one group is being made durable (one `fsync`), the next one gathers; a lone write
 //! waits for nobody. A write's future is ready when the group that holds it is on disk. The
 //! queue is bounded in bytes: who finds it full waits before queuing, and a write larger than
-//! the whole queue waits until it is empty. A group in which nothing changes isn't committed.
+//! the whole queue waits until it is empty. A group in which nothing changes isn't committed;
+//! one of lazy writes alone is committed in memory, to reach the disk with the next other.
 
 use crate::apply::Open;
 use crate::blobs::BlobKind;
@@ -35,7 +36,7 @@ pub(crate) struct NewBlob {
 /// One write; it happens as a whole or not at all.
 #[derive(Debug)]
 pub(crate) enum Op {
-    Put { blobs: Vec<NewBlob>, documents: Vec<(Vec<u8>, Bytes)> },
+    Put { blobs: Vec<NewBlob>, documents: Vec<(Vec<u8>, Bytes)>, lazy: bool },
     RemoveBlobs { digests: Vec<Digest> },
     ExpireBlobs { now_unix_ms: u64 },
     RemoveDocuments { keys: Vec<Vec<u8>> },
@@ -43,10 +44,15 @@ pub(crate) enum Op {
 }
 
 impl Op {
+    /// Whether it is on disk only with a later write that is not lazy.
+    pub(crate) const fn is_lazy(&self) -> bool {
+        matches!(self, Self::Put { lazy: true, .. })
+    }
+
     /// What it takes in the queue.
     pub(crate) fn bytes(&self) -> usize {
         match self {
-            Self::Put { blobs, documents } => {
+            Self::Put { blobs, documents, .. } => {
                 let blobs = blobs.iter().map(|blob| ENTRY_BYTES + blob.bytes.len());
                 let documents =
                     documents.iter().map(|(key, value)| ENTRY_BYTES + key.len() + value.len());

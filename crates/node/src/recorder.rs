@@ -26,6 +26,9 @@ pub(crate) fn start(history: History, feed: Feed) -> (Recorder, JoinHandle<()>) 
             }
             feed.publish(block);
         }
+        if let Err(error) = history.flush().await {
+            tracing::warn!(%error, "the last blocks are recorded again after the next start");
+        }
     });
     (recorder, task)
 }

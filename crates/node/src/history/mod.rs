@@ -7,8 +7,8 @@
 //! - `write`: recording and pruning;
 //! - `read`: lookups and lists.
 //!
-//! Invariants: a block's entries and the height marker become durable together, or the marker
-//! last; recording a height twice changes nothing; only the last `retention.history_blocks`
+//! Invariants: a block's entries and the height marker reach the disk together, or the marker
+//! last; what had not before a crash is recorded again from the chain; recording a height twice changes nothing; only the last `retention.history_blocks`
 //! blocks are kept; a block that held nothing is not written; nothing here is an input to
 //! consensus. Times are Unix milliseconds.
 
@@ -48,8 +48,8 @@ pub(crate) struct History {
     documents: Documents,
     blocks_kept: u64,
     height: Arc<AtomicU64>,
-    /// The last height on disk.
-    written: Arc<AtomicU64>,
+    /// The height that brings to disk what was recorded.
+    flush_at: Arc<AtomicU64>,
     recent: Arc<Mutex<Recent>>,
 }
 
@@ -65,15 +65,15 @@ impl History {
             documents,
             blocks_kept: retention.history_blocks.max(1),
             height: Arc::new(AtomicU64::new(height)),
-            written: Arc::new(AtomicU64::new(height)),
+            flush_at: Arc::default(),
             recent: Arc::default(),
         };
         history.recall()?;
         Ok(history)
     }
 
-    /// The last height recorded; 0 before the first. After a restart it may be lower, by
-    /// blocks that held nothing.
+    /// The last height recorded; 0 before the first. After a crash it is lower by what was
+    /// not on disk, which is then recorded again.
     pub(crate) fn height(&self) -> u64 {
         self.height.load(Ordering::Acquire)
     }

@@ -15,15 +15,15 @@ use trustmesh_state::Finalized;
 const ENTRIES_PER_WRITE_MAX: usize = 4_000;
 /// Bytes of one write, roughly: the store's queue is bounded.
 const BYTES_PER_WRITE_MAX: usize = 8 * 1024 * 1024;
-/// Blocks in a row, each without transactions and events, that are not written: what a
-/// restart reads again at most. An idle chain is four fifths of such blocks.
-const EMPTY_BLOCKS_MAX: u64 = 64;
+/// Blocks of which none need be on disk: what a restart takes from the chain again at most.
+const LAZY_BLOCKS_MAX: u64 = 64;
 /// Blocks held in memory at once while pruning.
 const BLOCKS_PER_READ_MAX: usize = 32;
 
 impl History {
-    /// Records a final block; ready when it is durable. A height recorded before is left
-    /// alone, and an empty block only counted. To be called in order of height, by one task.
+    /// Records a final block; ready when readers find it. On disk it is after at most
+    /// [`LAZY_BLOCKS_MAX`] more. A height recorded before is left alone, and a block that
+    /// holds nothing only counted. To be called in order of height, by one task.
     ///
     /// # Errors
     /// [`HistoryError`] when the store takes no more.
@@ -33,7 +33,8 @@ impl History {
             return Ok(());
         }
         let empty = finalized.block.transactions.is_empty() && finalized.events.is_empty();
-        if empty && height.saturating_sub(self.written.load(Ordering::Acquire)) < EMPTY_BLOCKS_MAX {
+        let lazy = height < self.flush_at.load(Ordering::Acquire);
+        if empty && lazy {
             self.height.store(height, Ordering::Release);
             return Ok(());
         }
@@ -45,11 +46,22 @@ impl History {
         };
         entries.push((LAST.to_vec(), height_bytes(height)));
         for part in parts(entries) {
-            self.documents.put_many(HISTORY, part).await?;
+            self.documents.put_lazily(HISTORY, part).await?;
         }
         self.recent().forget(&block);
-        self.written.store(height, Ordering::Release);
         self.height.store(height, Ordering::Release);
+        if lazy { Ok(()) } else { self.flush().await }
+    }
+
+    /// Brings to disk what was recorded.
+    ///
+    /// # Errors
+    /// [`HistoryError`] when the store takes no more.
+    pub(crate) async fn flush(&self) -> Result<(), HistoryError> {
+        let height = self.height();
+        let marker = vec![(LAST.to_vec(), height_bytes(height))];
+        self.documents.put_many(HISTORY, marker).await?;
+        self.flush_at.store(height.saturating_add(LAZY_BLOCKS_MAX), Ordering::Release);
         Ok(())
     }
 
