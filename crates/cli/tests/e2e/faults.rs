@@ -5,6 +5,7 @@ use crate::{
     run::Run,
 };
 use std::{
+    net::TcpListener,
     sync::atomic::{AtomicUsize, Ordering},
     thread,
 };
@@ -103,4 +104,27 @@ fn a_mesh_that_restarts_has_lost_nothing() {
     assert_eq!(listed.as_array().map(Vec::len), Some(3), "{listed}");
     let after = submit(&mesh, &key, 3).json();
     assert_eq!(after["outputs"]["third"]["serial"], 3);
+}
+
+#[test]
+fn a_start_that_fails_leaves_alone_what_ran_before() {
+    let _turn = one_at_a_time();
+    let mesh = Mesh::up();
+    mesh.kill_9(3);
+    let before = mesh.status();
+    assert_eq!(before["running"], 3, "{before}");
+    let address = before["nodes"][3]["http"].as_str().expect("an address").to_owned();
+    let taken = TcpListener::bind(&address).expect("the killed node's port is free");
+    mesh.run(&["network", "up"]).refused(1, &["node-4", &address, "free the port"]);
+
+    let after = mesh.status();
+    assert_eq!(after["running"], 3, "{after}");
+    for index in 0..3 {
+        assert_eq!(after["nodes"][index]["pid"], before["nodes"][index]["pid"], "{after}");
+    }
+    mesh.deploy_noop("noop");
+
+    drop(taken);
+    mesh.start();
+    assert_eq!(mesh.status()["running"], 4);
 }
