@@ -95,7 +95,8 @@ pub enum StartError {
     },
     /// The stored chain does not give the states that its headers name.
     #[error(
-        "the chain in the data directory {directory} is damaged at height {height}: {reason}; move the directory away and the node fetches the chain again"
+        "the chain in the data directory {directory} is damaged at height {height}: {reason}; put the directory back as it was when the node last ran; \
+         only a node that does not vote may move it away and fetch the chain again: a validator's votes are in it"
     )]
     Damaged {
         /// Where.

@@ -52,7 +52,7 @@ pub use engine::{CHANNELS, Network, Transport, channel_quota, max_message_size};
 pub use error::{SendError, StartError, SubmitError};
 pub use handle::{Handle, Status, Streams};
 pub use keys::{BadKey, EngineKey, engine_public, engine_secret, ledger_public};
-pub use options::{NodeOptions, Options};
+pub use options::{NodeOptions, Options, votes_directory};
 pub use pool::PoolError;
 #[cfg(not(test))]
 pub use simulated::{Oracle, Simulated, Started, simulated_network, start_sim};

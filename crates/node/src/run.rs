@@ -6,7 +6,7 @@ use crate::{
     driver::{Control, Deeds, Driver, completions},
     error::{BindError, NodeError},
     feed::Feed,
-    guard::DataGuard,
+    guard::{DataGuard, parts::Layout},
     history::History,
     http::{self, App},
     keystore,
@@ -24,13 +24,15 @@ use tokio::{
     task::JoinHandle,
 };
 use trustmesh_agent::Config;
-use trustmesh_consensus::{Handle, NodeOptions, Options, start_node};
+use trustmesh_consensus::{Handle, NodeOptions, Options, start_node, votes_directory};
 use trustmesh_data::{Store, StoreConfig};
 use trustmesh_executor::{RunnerConfig, WasmRunner};
-use trustmesh_types::{SecretKey, genesis::Genesis};
+use trustmesh_types::{PublicKey, SecretKey, genesis::Genesis};
 
 /// Threads of this crate's runtime, and of the ledger's.
 const THREADS: usize = 2;
+/// Prefix of the ledger's partitions in its directory.
+const PARTITION: &str = "ledger";
 /// Stopping takes no longer.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -67,6 +69,14 @@ fn identity(config: &NodeConfig) -> Result<(Genesis, SecretKey), NodeError> {
     Ok((genesis, key))
 }
 
+/// Where the parts of the data directory are.
+fn layout(config: &NodeConfig, genesis: &Genesis, node: &PublicKey) -> Layout {
+    let ledger = config.data_dir.join("ledger");
+    let votes = votes_directory(&ledger, PARTITION);
+    let store = config.data_dir.join("store.redb");
+    Layout { store, ledger, votes, validator: genesis.validators().contains(node) }
+}
+
 /// Runs a node on the current runtime until it is told to stop.
 ///
 /// # Errors
@@ -74,12 +84,11 @@ fn identity(config: &NodeConfig) -> Result<(Genesis, SecretKey), NodeError> {
 pub async fn run(config: NodeConfig) -> Result<(), NodeError> {
     let (genesis, key) = identity(&config)?;
     let network = genesis.network_id();
-    let _guard = DataGuard::take(&config.data_dir, &network, &key.public())?;
+    let layout = layout(&config, &genesis, &key.public());
+    let (_guard, parts) =
+        DataGuard::take(&config.data_dir, &network, &key.public(), layout.clone())?;
     let bytes_max = config.storage.bytes_max;
-    let store = Store::open(
-        &config.data_dir.join("store.redb"),
-        StoreConfig { bytes_max, ..StoreConfig::default() },
-    )?;
+    let store = Store::open(&layout.store, StoreConfig { bytes_max, ..StoreConfig::default() })?;
     let tls = tls::server_config(&key)?;
     let listener = TcpListener::bind(config.listen.http).await.map_err(|e| BindError {
         address: config.listen.http.to_string(),
@@ -93,10 +102,10 @@ pub async fn run(config: NodeConfig) -> Result<(), NodeError> {
         ledger: Options {
             genesis: genesis.clone(),
             key: key.clone(),
-            partition: "ledger".to_owned(),
+            partition: PARTITION.to_owned(),
             delivered_height: Some(history.height()),
         },
-        directory: config.data_dir.join("ledger"),
+        directory: layout.ledger,
         listen: config.listen.p2p,
         threads: THREADS,
     })
@@ -135,6 +144,7 @@ pub async fn run(config: NodeConfig) -> Result<(), NodeError> {
     let (recorder, recording) = recorder::start(history.clone(), feed);
     let driver = Driver::new(agent, deeds, outcomes_end, streams, calls, recorder);
     let serving = tokio::spawn(http::serve(listener, tls, app));
+    tokio::spawn(parts.watch(stop.clone()));
     tokio::spawn(upkeep::run(store, mailbox, history, stop.clone()));
     tokio::spawn(await_stop(trigger, config.stop_with_stdin));
     announce(&config, &consensus);
