@@ -141,7 +141,7 @@ pub async fn run(config: NodeConfig) -> Result<(), NodeError> {
         mailbox: mailbox.clone(),
         outcomes,
     };
-    let (recorder, recording) = recorder::start(history.clone(), feed);
+    let (recorder, recording) = recorder::start(history.clone(), feed, stop.clone());
     let driver = Driver::new(agent, deeds, outcomes_end, streams, calls, recorder);
     let serving = tokio::spawn(http::serve(listener, tls, app));
     tokio::spawn(parts.watch(stop.clone()));
