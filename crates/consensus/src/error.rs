@@ -107,7 +107,9 @@ pub enum StartError {
         reason: String,
     },
     /// The address to listen on can't be used.
-    #[error("can't listen on {address} for other nodes: {reason}")]
+    #[error(
+        "can't listen on {address} for other nodes: {reason}; free the port or set listen.p2p to another"
+    )]
     Listen {
         /// The address.
         address: String,
