@@ -1,6 +1,7 @@
 //! What can go wrong, for callers of this crate.
 
 use crate::{keys::BadKey, pool::PoolError};
+use std::any::Any;
 use trustmesh_state::Invalid;
 use trustmesh_types::{NetworkId, TxId, genesis::GenesisError};
 
@@ -60,6 +61,30 @@ pub enum SendError {
     /// More is to be sent than the network takes.
     #[error("the node has too many messages waiting to be sent")]
     Busy,
+}
+
+/// A ledger can't go on: the engine gave up, as it does when its files are damaged.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the ledger in {directory} can't go on: {reason}; check the disk, and if files are damaged put \
+     the directory back as it was when the node last ran (a validator must not start without its votes)"
+)]
+pub struct LedgerFailed {
+    /// Where its files are.
+    pub directory: String,
+    /// What the engine said, on one line.
+    pub reason: String,
+}
+
+impl LedgerFailed {
+    /// From what a panic carried.
+    pub(crate) fn from_panic(directory: String, panic: &(dyn Any + Send)) -> Self {
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        let text = text.unwrap_or("the engine did not say why");
+        let words: Vec<&str> = text.split_whitespace().collect();
+        Self { directory, reason: words.join(" ") }
+    }
 }
 
 /// A ledger could not be started.
@@ -124,10 +149,29 @@ pub enum StartError {
         /// The address.
         address: String,
     },
+    /// The engine gave up while starting.
+    #[error(transparent)]
+    Failed(#[from] LedgerFailed),
     /// The engine ended while starting.
     #[error("the consensus engine ended while starting: {reason}")]
     Engine {
         /// What is known of it.
         reason: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_panic_says_becomes_one_line() {
+        let said = |work: fn()| {
+            let panic = std::panic::catch_unwind(work).unwrap_err();
+            LedgerFailed::from_panic("data/ledger".to_owned(), &*panic).reason
+        };
+        assert_eq!(said(|| panic!("plain")), "plain");
+        assert_eq!(said(|| panic!("of {}:\n  many\n  lines", 1)), "of 1: many lines");
+        assert_eq!(said(|| std::panic::panic_any(7)), "the engine did not say why");
+    }
 }

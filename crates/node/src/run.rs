@@ -15,6 +15,7 @@ use crate::{
     stop::{Stop, Trigger},
     telemetry, tls, upkeep,
 };
+use futures::FutureExt as _;
 use std::{path::Path, sync::Arc, time::Duration};
 use tokio::{
     io::AsyncReadExt as _,
@@ -48,6 +49,7 @@ fn system(action: &'static str, error: &std::io::Error) -> NodeError {
 pub fn run_node(config: &Path) -> Result<(), NodeError> {
     let config = NodeConfig::load(config)?;
     telemetry::start(&config.log)?;
+    telemetry::log_panics();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(THREADS)
         .enable_all()
@@ -98,7 +100,7 @@ pub async fn run(config: NodeConfig) -> Result<(), NodeError> {
     let history = History::open(store.clone(), &config.retention)?;
     let mailbox = Mailbox::new(store.clone(), key.public());
     let feed = Feed::new();
-    let (consensus, streams, _thread) = start_node(NodeOptions {
+    let (consensus, streams, ending) = start_node(NodeOptions {
         ledger: Options {
             genesis: genesis.clone(),
             key: key.clone(),
@@ -146,11 +148,20 @@ pub async fn run(config: NodeConfig) -> Result<(), NodeError> {
     let serving = tokio::spawn(http::serve(listener, tls, app));
     tokio::spawn(parts.watch(stop.clone()));
     tokio::spawn(upkeep::run(store, mailbox, history, stop.clone()));
-    tokio::spawn(await_stop(trigger, config.stop_with_stdin));
-    announce(&config, &consensus);
+    tokio::spawn(await_stop(trigger.clone(), config.stop_with_stdin));
+    // A ledger over damaged files may have ended by now.
+    if consensus.stopped().now_or_never().is_none() {
+        announce(&config, &consensus);
+    }
     let asked = driver.run(stop).await;
+    // When the ledger ended by itself, the other parts don't know yet.
+    trigger.pull();
     end(consensus, serving, recording).await;
-    if asked { Ok(()) } else { Err(NodeError::LedgerEnded) }
+    if asked {
+        return Ok(());
+    }
+    let failure = tokio::time::timeout(STOP_TIMEOUT, ending.failure()).await;
+    Err(failure.ok().flatten().map_or(NodeError::LedgerEnded, NodeError::LedgerFailed))
 }
 
 fn seed() -> Result<[u8; 32], NodeError> {
