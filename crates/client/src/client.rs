@@ -214,7 +214,8 @@ impl Client {
             }
         }
         // The last round says enough; earlier ones mostly repeat it.
-        let tried = tried.iter().rev().take(count).rev().cloned().collect();
+        let from = tried.len().saturating_sub(count);
+        let tried = tried.iter().skip(from).cloned().collect();
         Err(ClientError::Unreachable { tried })
     }
 

@@ -95,7 +95,7 @@ mod tests {
         // Ever smaller entries, until none fits.
         let mut serial = 0_u64;
         for bytes in [16 * 1024, 1_024, 64, 1] {
-            let entry = |serial: u64| (serial.to_be_bytes().to_vec(), vec![0; bytes].into());
+            let entry = |serial: u64| (serial.to_be_bytes().to_vec(), vec![0_u8; bytes].into());
             while store.documents().put_many(FILLER, vec![entry(serial)]).await.is_ok() {
                 serial += 1;
             }
