@@ -50,6 +50,7 @@ fn simulated_windows_alert_now_and_then_and_the_same_every_time() {
 mod real {
     use super::*;
     use crate::host::windows_from_csv;
+    use std::io::Write as _;
 
     const FILE: &str = concat!(
         env!("CARGO_MANIFEST_DIR"),
@@ -64,7 +65,9 @@ mod real {
     #[test]
     fn both_labelled_failures_are_found_and_few_windows_outside() {
         let Ok(file) = std::fs::File::open(FILE) else {
-            eprintln!("skipped: the labelled readings are not beside the repository");
+            // Past the harness, which keeps to itself what print macros say of passed tests.
+            let said = "SKIPPED both_labelled_failures_are_found: the readings are not there\n";
+            let _ = std::io::stderr().write_all(said.as_bytes());
             return;
         };
         let limits = json!({"temperature_min": 60, "temperature_max": 82});

@@ -159,8 +159,18 @@ impl Client {
         &self,
         call: &Call,
     ) -> Result<(T, PublicKey), ClientError> {
+        self.send_noting(call, &mut Vec::new()).await
+    }
+
+    /// The same; `tried` gets what did not work out on the way, oldest first, also when the
+    /// call fails for another reason in the end.
+    pub(crate) async fn send_noting<T: DeserializeOwned>(
+        &self,
+        call: &Call,
+        tried: &mut Vec<Attempt>,
+    ) -> Result<(T, PublicKey), ClientError> {
         let first = self.inner.preferred.load(Ordering::Relaxed);
-        let (answer, at, node) = self.send_from(first, call).await?;
+        let (answer, at, node) = self.send_from(first, call, tried).await?;
         self.inner.preferred.store(at, Ordering::Relaxed);
         Ok((answer, node))
     }
@@ -173,17 +183,17 @@ impl Client {
     ) -> Result<T, ClientError> {
         let at = self.inner.connections.iter().position(|c| c.endpoint.node == *node);
         let first = at.map_or_else(|| self.inner.preferred.load(Ordering::Relaxed), |at| at + 1);
-        self.send_from(first, call).await.map(|(answer, ..)| answer)
+        self.send_from(first, call, &mut Vec::new()).await.map(|(answer, ..)| answer)
     }
 
     async fn send_from<T: DeserializeOwned>(
         &self,
         first: usize,
         call: &Call,
+        tried: &mut Vec<Attempt>,
     ) -> Result<(T, usize, PublicKey), ClientError> {
         let options = &self.inner.options;
         let count = self.inner.connections.len();
-        let mut tried = Vec::new();
         for round in 0..options.rounds.max(1) {
             let mut pause = options.pause.saturating_mul(1 << round.min(3));
             for (at, connection) in (0..count).filter_map(|n| {
@@ -204,7 +214,8 @@ impl Client {
             }
         }
         // The last round says enough; earlier ones mostly repeat it.
-        let tried = tried.split_off(tried.len().saturating_sub(count));
+        let from = tried.len().saturating_sub(count);
+        let tried = tried.iter().skip(from).cloned().collect();
         Err(ClientError::Unreachable { tried })
     }
 

@@ -6,7 +6,7 @@
 use crate::{
     check::{self, Unbelievable},
     client::{Client, passes},
-    error::ClientError,
+    error::{Attempt, ClientError},
     http::Connection,
     outside,
     transact::Included,
@@ -22,6 +22,7 @@ use trustmesh_api::{
 use trustmesh_delivery::{ResultSecret, Sealed};
 use trustmesh_types::{
     Digest, Payload, PublicKey, RequestId, SecretKey, TaskId, WorkflowId, canonical,
+    reject::RejectCode,
     request::{Endpoint, RequestBody},
 };
 use zeroize::Zeroizing;
@@ -32,6 +33,8 @@ const POLL: Duration = Duration::from_secs(10);
 const LAG: Duration = Duration::from_secs(5);
 /// Most nodes asked for a result in one round.
 const HOLDERS_MAX: usize = 16;
+/// How far a node's clock may be ahead of this one's, when it says that a deadline has passed.
+const CLOCK_SKEW_MS: u64 = 1_000;
 /// For the nodes to accept a request: collecting receipts and finality included.
 const SUBMIT_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -131,12 +134,17 @@ impl Device {
     /// it counts once.
     ///
     /// # Errors
-    /// [`ClientError::Refused`] with the ledger's or the node's reason.
+    /// [`ClientError::Refused`] with the ledger's or the node's reason,
+    /// [`ClientError::TooLate`] when the deadline passed before a node could accept it.
     pub async fn send(&self, request: &SubmitRequest) -> Result<RequestId, ClientError> {
         let id = request.body.id();
         let mut call = self.client.call_post(paths::REQUESTS.to_owned(), request)?;
         call.timeout = SUBMIT_TIMEOUT;
-        let (answer, node): (Accepted, _) = self.client.send(&call).await?;
+        let mut tried = Vec::new();
+        let sent = self.client.send_noting(&call, &mut tried).await;
+        let over = outside::now_ms().saturating_add(CLOCK_SKEW_MS) >= request.body.deadline_ms;
+        let (answer, node): (Accepted, _) =
+            sent.map_err(|error| if over { too_late(error, tried) } else { error })?;
         if answer.request == id {
             return Ok(id);
         }
@@ -309,6 +317,28 @@ impl Device {
     }
 }
 
+/// Why a request whose deadline has passed was not accepted: what held it up, where the last
+/// answer says only that it is late now.
+fn too_late(error: ClientError, tried: Vec<Attempt>) -> ClientError {
+    let late = match &error {
+        ClientError::Unreachable { .. } => true,
+        ClientError::Refused { problem, .. } => {
+            problem.code == ErrorCode::Rejected(RejectCode::BadDeadline)
+        }
+        _ => false,
+    };
+    if !late || tried.is_empty() {
+        return error;
+    }
+    let mut first: Vec<Attempt> = Vec::new();
+    for attempt in tried {
+        if first.iter().all(|known| known.address != attempt.address) {
+            first.push(attempt);
+        }
+    }
+    ClientError::TooLate { tried: first }
+}
+
 /// Whether asking again later may help.
 fn may_pass(error: &ClientError) -> bool {
     match error {
@@ -321,4 +351,39 @@ fn may_pass(error: &ClientError) -> bool {
 /// Whether nobody knows the request.
 fn unknown(error: &ClientError) -> bool {
     matches!(error, ClientError::Refused { problem, .. } if problem.code == ErrorCode::NotFound)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use trustmesh_api::Problem;
+
+    fn attempt(address: &str, reason: &str) -> Attempt {
+        Attempt { address: address.to_owned(), reason: reason.to_owned() }
+    }
+
+    fn refused(code: ErrorCode) -> ClientError {
+        let problem = Box::new(Problem::new(code, "the deadline must lie ahead of now"));
+        ClientError::Refused { address: "b:1".to_owned(), problem }
+    }
+
+    #[test]
+    fn a_deadline_that_passed_while_waiting_does_not_hide_what_was_waited_for() {
+        let bad_deadline = || refused(ErrorCode::Rejected(RejectCode::BadDeadline));
+        let tried = vec![
+            attempt("a:1", "too few validators answered (unavailable)"),
+            attempt("b:1", "connection refused"),
+            attempt("a:1", "something later"),
+        ];
+        let first = tried.get(..2).unwrap().to_vec();
+        for error in [bad_deadline(), ClientError::Unreachable { tried: Vec::new() }] {
+            let late = too_late(error, tried.clone());
+            assert!(late.to_string().contains("too few validators"), "{late}");
+            assert!(matches!(late, ClientError::TooLate { tried } if tried == first));
+        }
+        // Nothing was waited for, or it is about something else.
+        assert!(matches!(too_late(bad_deadline(), Vec::new()), ClientError::Refused { .. }));
+        let other = too_late(refused(ErrorCode::Forbidden), tried);
+        assert!(matches!(other, ClientError::Refused { .. }));
+    }
 }

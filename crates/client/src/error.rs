@@ -35,6 +35,16 @@ pub enum ClientError {
         /// Every try.
         tried: Vec<Attempt>,
     },
+    /// The deadline passed before a node accepted the request.
+    #[error(
+        "the request's deadline passed before a node could accept it ({}): check with `network status` \
+         that enough validators run, or give more time",
+        list(tried)
+    )]
+    TooLate {
+        /// What each node said first.
+        tried: Vec<Attempt>,
+    },
     /// A node answered with a problem that another try does not help.
     #[error("{address} refused ({}): {problem}", problem.code)]
     Refused {

@@ -132,7 +132,7 @@ async fn node(n: usize, ports: &[u16], seconds: u64, idle: bool) -> Result<(), F
         listen: format!("127.0.0.1:{}", ports.get(n).ok_or("no port")?).parse()?,
         threads: 2,
     };
-    let (handle, mut streams, thread) = start_node(options).await?;
+    let (handle, mut streams, ending) = start_node(options).await?;
     let keys: Vec<SecretKey> = (0..SIGNERS).map(|s| signer(n, s)).collect();
     let own: Vec<_> = keys.iter().map(SecretKey::public).collect();
     tokio::time::sleep(WARM_UP).await;
@@ -172,8 +172,7 @@ async fn node(n: usize, ports: &[u16], seconds: u64, idle: bool) -> Result<(), F
     tokio::time::sleep(Duration::from_secs(1)).await;
     drop(streams);
     handle.shutdown().await;
-    thread.join().map_err(|_| "the ledger's thread panicked")?;
-    Ok(())
+    ending.failure().await.map_or(Ok(()), |failed| Err(failed.into()))
 }
 
 fn parent(seconds: &str, idle: &str) -> Result<(), Failure> {

@@ -6,7 +6,7 @@
 
 use crate::{
     engine::{self, CHANNELS, Network, Transport, channel_quota, max_message_size},
-    error::StartError,
+    error::{LedgerFailed, StartError},
     handle::{Handle, Streams},
     keys::{self, EngineKey, engine_public, engine_secret},
     limits::SHUTDOWN_TIMEOUT,
@@ -27,8 +27,8 @@ use commonware_utils::{NZU32, NZUsize, channel::oneshot, ordered::Map};
 use std::{
     net::{SocketAddr, TcpListener, ToSocketAddrs as _},
     num::NonZeroUsize,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
-    thread::JoinHandle,
     time::Duration,
 };
 use trustmesh_types::{genesis::Genesis, records::NodeInfo};
@@ -49,25 +49,55 @@ impl Transport for Authenticated {
 
 type Started = Result<(Handle, Streams), StartError>;
 
+/// Knows how a node's ledger ends.
+#[derive(Debug)]
+pub struct Ending(oneshot::Receiver<LedgerFailed>);
+
+impl Ending {
+    /// Completes when the ledger's thread has ended and its files are closed; gives why, when
+    /// it was not asked to.
+    pub async fn failure(self) -> Option<LedgerFailed> {
+        // An error means that the thread has ended in order.
+        self.0.await.ok()
+    }
+}
+
 /// Starts a node's ledger on a thread of its own; the thread ends after [`Handle::shutdown`],
 /// or when the ledger fails ([`Handle::stopped`] completes either way).
 ///
+/// The engine panics over files that it can't read or write: that ends this ledger, and
+/// [`Ending`] says so.
+///
 /// # Errors
 /// [`StartError`].
-pub async fn start_node(
-    options: NodeOptions,
-) -> Result<(Handle, Streams, JoinHandle<()>), StartError> {
+pub async fn start_node(options: NodeOptions) -> Result<(Handle, Streams, Ending), StartError> {
     let engine_error = |reason: String| StartError::Engine { reason };
     prepare(&options.directory, options.listen)?;
     let peers = peers(&options.ledger.genesis.nodes)?;
     let (reply, started) = oneshot::channel();
-    let thread = std::thread::Builder::new()
+    let (failed, ending) = oneshot::channel();
+    let directory = options.directory.display().to_string();
+    let work = move || {
+        // What unwinds owns all that it touches.
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| run(options, peers, reply))) {
+            // Whoever started it may be gone.
+            let _ = failed.send(LedgerFailed::from_panic(directory, &*panic));
+        }
+    };
+    std::thread::Builder::new()
         .name("ledger".to_owned())
-        .spawn(move || run(options, peers, reply))
+        .spawn(work)
         .map_err(|e| engine_error(e.to_string()))?;
+    let ending = Ending(ending);
     let ended = |_| engine_error("its thread has ended".to_owned());
-    let (handle, streams) = started.await.map_err(ended)??;
-    Ok((handle, streams, thread))
+    match started.await.map_err(ended).flatten() {
+        Ok((handle, streams)) => Ok((handle, streams, ending)),
+        // A part is gone: the thread knows why.
+        Err(error @ StartError::Engine { .. }) => {
+            Err(ending.failure().await.map_or(error, StartError::Failed))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Finds out early what the engine would only panic over.

@@ -1,6 +1,7 @@
 //! What can go wrong, for callers of this crate.
 
 use crate::{keys::BadKey, pool::PoolError};
+use std::any::Any;
 use trustmesh_state::Invalid;
 use trustmesh_types::{NetworkId, TxId, genesis::GenesisError};
 
@@ -62,6 +63,30 @@ pub enum SendError {
     Busy,
 }
 
+/// A ledger can't go on: the engine gave up, as it does when its files are damaged.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the ledger in {directory} can't go on: {reason}; check the disk, and if files are damaged put \
+     the directory back as it was when the node last ran (a validator must not start without its votes)"
+)]
+pub struct LedgerFailed {
+    /// Where its files are.
+    pub directory: String,
+    /// What the engine said, on one line.
+    pub reason: String,
+}
+
+impl LedgerFailed {
+    /// From what a panic carried.
+    pub(crate) fn from_panic(directory: String, panic: &(dyn Any + Send)) -> Self {
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        let text = text.unwrap_or("the engine did not say why");
+        let words: Vec<&str> = text.split_whitespace().collect();
+        Self { directory, reason: words.join(" ") }
+    }
+}
+
 /// A ledger could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -95,7 +120,8 @@ pub enum StartError {
     },
     /// The stored chain does not give the states that its headers name.
     #[error(
-        "the chain in the data directory {directory} is damaged at height {height}: {reason}; move the directory away and the node fetches the chain again"
+        "the chain in the data directory {directory} is damaged at height {height}: {reason}; put the directory back as it was when the node last ran; \
+         only a node that does not vote may move it away and fetch the chain again: a validator's votes are in it"
     )]
     Damaged {
         /// Where.
@@ -106,7 +132,9 @@ pub enum StartError {
         reason: String,
     },
     /// The address to listen on can't be used.
-    #[error("can't listen on {address} for other nodes: {reason}")]
+    #[error(
+        "can't listen on {address} for other nodes: {reason}; free the port or set listen.p2p to another"
+    )]
     Listen {
         /// The address.
         address: String,
@@ -121,10 +149,29 @@ pub enum StartError {
         /// The address.
         address: String,
     },
+    /// The engine gave up while starting.
+    #[error(transparent)]
+    Failed(#[from] LedgerFailed),
     /// The engine ended while starting.
     #[error("the consensus engine ended while starting: {reason}")]
     Engine {
         /// What is known of it.
         reason: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_panic_says_becomes_one_line() {
+        let said = |work: fn()| {
+            let panic = std::panic::catch_unwind(work).unwrap_err();
+            LedgerFailed::from_panic("data/ledger".to_owned(), &*panic).reason
+        };
+        assert_eq!(said(|| panic!("plain")), "plain");
+        assert_eq!(said(|| panic!("of {}:\n  many\n  lines", 1)), "of 1: many lines");
+        assert_eq!(said(|| std::panic::panic_any(7)), "the engine did not say why");
+    }
 }

@@ -47,12 +47,12 @@ mod wire;
 pub use block::LedgerBlock;
 pub use certificate::{CertificateError, verify_certificate};
 #[cfg(not(test))]
-pub use daemon::start_node;
+pub use daemon::{Ending, start_node};
 pub use engine::{CHANNELS, Network, Transport, channel_quota, max_message_size};
-pub use error::{SendError, StartError, SubmitError};
+pub use error::{LedgerFailed, SendError, StartError, SubmitError};
 pub use handle::{Handle, Status, Streams};
 pub use keys::{BadKey, EngineKey, engine_public, engine_secret, ledger_public};
-pub use options::{NodeOptions, Options};
+pub use options::{NodeOptions, Options, votes_directory};
 pub use pool::PoolError;
 #[cfg(not(test))]
 pub use simulated::{Oracle, Simulated, Started, simulated_network, start_sim};

@@ -1,6 +1,10 @@
 //! What a ledger is started with, and the engine's times that follow from genesis.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use trustmesh_types::{
     SecretKey,
     genesis::{Genesis, Parameters},
@@ -33,6 +37,19 @@ pub struct NodeOptions {
     pub listen: SocketAddr,
     /// Threads that serve the network and the engine.
     pub threads: usize,
+}
+
+/// The directory of a ledger's votes in its data directory, for [`NodeOptions`] with these
+/// values. It is made with the first vote and never empty again; a validator that has lost it
+/// could contradict its votes.
+#[must_use]
+pub fn votes_directory(directory: &Path, partition: &str) -> PathBuf {
+    directory.join(votes_partition(partition))
+}
+
+/// The partition of a ledger's votes.
+pub(crate) fn votes_partition(partition: &str) -> String {
+    format!("{partition}-votes")
 }
 
 /// The engine's times.

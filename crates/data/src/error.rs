@@ -17,8 +17,8 @@ pub enum DataError {
     },
     /// The file is damaged or not one of ours.
     #[error(
-        "{} is damaged or not a TrustMesh file ({reason}): move it away and start again, the \
-         node fetches what it lacks from the others",
+        "{} is damaged or not a TrustMesh file ({reason}): put it back as it was when the \
+         node last ran; it can't be made anew, the node has signed for what it holds",
         path.display()
     )]
     Corrupt {

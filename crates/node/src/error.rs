@@ -4,7 +4,7 @@ use crate::{
     config::ConfigError, guard::GuardError, history::HistoryError, keystore::KeyError,
     telemetry::FilterError, tls::TlsError,
 };
-use trustmesh_consensus::StartError;
+use trustmesh_consensus::{LedgerFailed, StartError};
 use trustmesh_data::DataError;
 use trustmesh_executor::RunError;
 
@@ -50,6 +50,9 @@ pub enum NodeError {
     /// The ledger.
     #[error(transparent)]
     Ledger(#[from] StartError),
+    /// The ledger, later.
+    #[error(transparent)]
+    LedgerFailed(#[from] LedgerFailed),
     /// The WebAssembly engine.
     #[error(transparent)]
     Runner(#[from] RunError),

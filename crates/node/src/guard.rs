@@ -1,12 +1,18 @@
-//! The data directory's guard: one process at a time, of the right network, key and format.
+//! The data directory's guard: one process at a time, of the right network, key and format,
+//! with all that the node has signed for.
 //!
-//! `network.json` says whose data lies there; `lock` is held by the process that uses it.
-//! Both are checked before anything in the directory is opened.
+//! `network.json` says whose data lies there and which parts it holds ([`parts`]); `lock` is
+//! held by the process that uses it. Both are checked before anything in the directory is
+//! opened.
+
+pub(crate) mod parts;
 
 use nix::fcntl::{Flock, FlockArg};
+use parts::{Layout, Made, Parts};
 use serde::{Deserialize, Serialize};
 use std::{
     fs::File,
+    io::Write as _,
     path::{Path, PathBuf},
 };
 use trustmesh_types::{NetworkId, PublicKey};
@@ -14,11 +20,14 @@ use trustmesh_types::{NetworkId, PublicKey};
 /// Format of the directory that this program reads and writes.
 const FORMAT: u32 = 1;
 
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Marker {
     format: u32,
     network: NetworkId,
     node: PublicKey,
+    /// Parts that were there once. A directory from before they were noted names none.
+    #[serde(default)]
+    made: Made,
 }
 
 /// A data directory that must not be used.
@@ -67,6 +76,19 @@ pub enum GuardError {
         /// What is wrong.
         reason: String,
     },
+    /// What the node has signed is no longer known here.
+    #[error(
+        "{} is missing or empty, but this node has run with it: without {holds} it could contradict what it has signed; \
+         put the data directory back as it was when the node last ran (an older copy lacks the newest of it), \
+         or, if it is lost for good, give the node a new key and have an operator admit that",
+        path.display()
+    )]
+    Lost {
+        /// The part.
+        path: PathBuf,
+        /// What it held.
+        holds: &'static str,
+    },
     /// The operating system refused.
     #[error("can't {action} {}: {reason}", path.display())]
     Io {
@@ -86,17 +108,14 @@ pub(crate) struct DataGuard {
 }
 
 impl DataGuard {
-    /// Takes the directory, making it when it is not there.
+    /// Takes the directory, making it when it is not there. Gives its parts as well, to be
+    /// noted once they are made.
     pub(crate) fn take(
         directory: &Path,
         network: &NetworkId,
         node: &PublicKey,
-    ) -> Result<Self, GuardError> {
-        let io = |action, path: &Path, e: &std::io::Error| GuardError::Io {
-            action,
-            path: path.to_owned(),
-            reason: e.to_string(),
-        };
+        layout: Layout,
+    ) -> Result<(Self, Parts), GuardError> {
         std::fs::create_dir_all(directory).map_err(|e| io("make", directory, &e))?;
         let path = directory.join("lock");
         let file = File::options()
@@ -107,21 +126,45 @@ impl DataGuard {
             .map_err(|e| io("open", &path, &e))?;
         let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock)
             .map_err(|_| GuardError::InUse { path: directory.to_owned() })?;
-        let wanted = Marker { format: FORMAT, network: *network, node: *node };
-        let marker = directory.join("network.json");
-        match std::fs::read(&marker) {
-            Ok(bytes) => check(directory, &marker, &bytes, &wanted)?,
+        let fresh =
+            Marker { format: FORMAT, network: *network, node: *node, made: Made::default() };
+        let path = directory.join("network.json");
+        let marker = match std::fs::read(&path) {
+            Ok(bytes) => check(directory, &path, &bytes, &fresh)?,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                let text = serde_json::to_vec_pretty(&wanted).unwrap_or_default();
-                std::fs::write(&marker, text).map_err(|e| io("write", &marker, &e))?;
+                write(&path, &fresh)?;
+                fresh
             }
-            Err(e) => return Err(io("read", &marker, &e)),
-        }
-        Ok(Self { _lock: lock })
+            Err(e) => return Err(io("read", &path, &e)),
+        };
+        let parts = Parts::checked(path, marker, layout)?;
+        Ok((Self { _lock: lock }, parts))
     }
 }
 
-fn check(directory: &Path, marker: &Path, bytes: &[u8], wanted: &Marker) -> Result<(), GuardError> {
+fn io(action: &'static str, path: &Path, error: &std::io::Error) -> GuardError {
+    GuardError::Io { action, path: path.to_owned(), reason: error.to_string() }
+}
+
+/// Writes the marker such that a crash leaves the old one or the new one.
+fn write(path: &Path, marker: &Marker) -> Result<(), GuardError> {
+    let beside = path.with_extension("new");
+    let write = || -> std::io::Result<()> {
+        let mut file = File::create(&beside)?;
+        file.write_all(&serde_json::to_vec_pretty(marker)?)?;
+        file.sync_all()?;
+        std::fs::rename(&beside, path)?;
+        path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
+    };
+    write().map_err(|e| io("write", path, &e))
+}
+
+fn check(
+    directory: &Path,
+    marker: &Path,
+    bytes: &[u8],
+    wanted: &Marker,
+) -> Result<Marker, GuardError> {
     let found: Marker = serde_json::from_slice(bytes)
         .map_err(|e| GuardError::Damaged { path: marker.to_owned(), reason: e.to_string() })?;
     let path = directory.to_owned();
@@ -135,7 +178,7 @@ fn check(directory: &Path, marker: &Path, bytes: &[u8], wanted: &Marker) -> Resu
     if found.node != wanted.node {
         return Err(GuardError::OtherNode { path, found: found.node.to_string() });
     }
-    Ok(())
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -144,7 +187,9 @@ mod tests {
     use trustmesh_types::Digest;
 
     fn take(directory: &Path, network: u8, node: u8) -> Result<DataGuard, GuardError> {
-        DataGuard::take(directory, &NetworkId(Digest([network; 32])), &PublicKey([node; 32]))
+        let layout = parts::tests::layout(directory, true);
+        let (network, node) = (NetworkId(Digest([network; 32])), PublicKey([node; 32]));
+        DataGuard::take(directory, &network, &node, layout).map(|(guard, _)| guard)
     }
 
     #[test]

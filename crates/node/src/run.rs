@@ -6,7 +6,7 @@ use crate::{
     driver::{Control, Deeds, Driver, completions},
     error::{BindError, NodeError},
     feed::Feed,
-    guard::DataGuard,
+    guard::{DataGuard, parts::Layout},
     history::History,
     http::{self, App},
     keystore,
@@ -15,6 +15,7 @@ use crate::{
     stop::{Stop, Trigger},
     telemetry, tls, upkeep,
 };
+use futures::FutureExt as _;
 use std::{path::Path, sync::Arc, time::Duration};
 use tokio::{
     io::AsyncReadExt as _,
@@ -24,13 +25,15 @@ use tokio::{
     task::JoinHandle,
 };
 use trustmesh_agent::Config;
-use trustmesh_consensus::{Handle, NodeOptions, Options, start_node};
+use trustmesh_consensus::{Handle, NodeOptions, Options, start_node, votes_directory};
 use trustmesh_data::{Store, StoreConfig};
 use trustmesh_executor::{RunnerConfig, WasmRunner};
-use trustmesh_types::{SecretKey, genesis::Genesis};
+use trustmesh_types::{PublicKey, SecretKey, genesis::Genesis};
 
 /// Threads of this crate's runtime, and of the ledger's.
 const THREADS: usize = 2;
+/// Prefix of the ledger's partitions in its directory.
+const PARTITION: &str = "ledger";
 /// Stopping takes no longer.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -46,6 +49,7 @@ fn system(action: &'static str, error: &std::io::Error) -> NodeError {
 pub fn run_node(config: &Path) -> Result<(), NodeError> {
     let config = NodeConfig::load(config)?;
     telemetry::start(&config.log)?;
+    telemetry::log_panics();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(THREADS)
         .enable_all()
@@ -67,6 +71,14 @@ fn identity(config: &NodeConfig) -> Result<(Genesis, SecretKey), NodeError> {
     Ok((genesis, key))
 }
 
+/// Where the parts of the data directory are.
+fn layout(config: &NodeConfig, genesis: &Genesis, node: &PublicKey) -> Layout {
+    let ledger = config.data_dir.join("ledger");
+    let votes = votes_directory(&ledger, PARTITION);
+    let store = config.data_dir.join("store.redb");
+    Layout { store, ledger, votes, validator: genesis.validators().contains(node) }
+}
+
 /// Runs a node on the current runtime until it is told to stop.
 ///
 /// # Errors
@@ -74,12 +86,11 @@ fn identity(config: &NodeConfig) -> Result<(Genesis, SecretKey), NodeError> {
 pub async fn run(config: NodeConfig) -> Result<(), NodeError> {
     let (genesis, key) = identity(&config)?;
     let network = genesis.network_id();
-    let _guard = DataGuard::take(&config.data_dir, &network, &key.public())?;
+    let layout = layout(&config, &genesis, &key.public());
+    let (_guard, parts) =
+        DataGuard::take(&config.data_dir, &network, &key.public(), layout.clone())?;
     let bytes_max = config.storage.bytes_max;
-    let store = Store::open(
-        &config.data_dir.join("store.redb"),
-        StoreConfig { bytes_max, ..StoreConfig::default() },
-    )?;
+    let store = Store::open(&layout.store, StoreConfig { bytes_max, ..StoreConfig::default() })?;
     let tls = tls::server_config(&key)?;
     let listener = TcpListener::bind(config.listen.http).await.map_err(|e| BindError {
         address: config.listen.http.to_string(),
@@ -89,14 +100,14 @@ pub async fn run(config: NodeConfig) -> Result<(), NodeError> {
     let history = History::open(store.clone(), &config.retention)?;
     let mailbox = Mailbox::new(store.clone(), key.public());
     let feed = Feed::new();
-    let (consensus, streams, _thread) = start_node(NodeOptions {
+    let (consensus, streams, ending) = start_node(NodeOptions {
         ledger: Options {
             genesis: genesis.clone(),
             key: key.clone(),
-            partition: "ledger".to_owned(),
+            partition: PARTITION.to_owned(),
             delivered_height: Some(history.height()),
         },
-        directory: config.data_dir.join("ledger"),
+        directory: layout.ledger,
         listen: config.listen.p2p,
         threads: THREADS,
     })
@@ -132,15 +143,25 @@ pub async fn run(config: NodeConfig) -> Result<(), NodeError> {
         mailbox: mailbox.clone(),
         outcomes,
     };
-    let (recorder, recording) = recorder::start(history.clone(), feed);
+    let (recorder, recording) = recorder::start(history.clone(), feed, stop.clone());
     let driver = Driver::new(agent, deeds, outcomes_end, streams, calls, recorder);
     let serving = tokio::spawn(http::serve(listener, tls, app));
+    tokio::spawn(parts.watch(stop.clone()));
     tokio::spawn(upkeep::run(store, mailbox, history, stop.clone()));
-    tokio::spawn(await_stop(trigger, config.stop_with_stdin));
-    announce(&config, &consensus);
+    tokio::spawn(await_stop(trigger.clone(), config.stop_with_stdin));
+    // A ledger over damaged files may have ended by now.
+    if consensus.stopped().now_or_never().is_none() {
+        announce(&config, &consensus);
+    }
     let asked = driver.run(stop).await;
+    // When the ledger ended by itself, the other parts don't know yet.
+    trigger.pull();
     end(consensus, serving, recording).await;
-    if asked { Ok(()) } else { Err(NodeError::LedgerEnded) }
+    if asked {
+        return Ok(());
+    }
+    let failure = tokio::time::timeout(STOP_TIMEOUT, ending.failure()).await;
+    Err(failure.ok().flatten().map_or(NodeError::LedgerEnded, NodeError::LedgerFailed))
 }
 
 fn seed() -> Result<[u8; 32], NodeError> {

@@ -2,7 +2,8 @@
 
 use tokio::sync::watch;
 
-/// Tells; parts stop as well when it is gone.
+/// Tells; clones are the same one, and parts stop as well when all are gone.
+#[derive(Clone)]
 pub(crate) struct Trigger(watch::Sender<bool>);
 
 /// Is told.

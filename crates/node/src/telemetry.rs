@@ -1,6 +1,7 @@
 //! The process's log: to stderr, filtered by `RUST_LOG` or the configuration.
 
 use crate::config::{Log, LogFormat};
+use std::backtrace::{Backtrace, BacktraceStatus};
 use tracing_subscriber::{EnvFilter, fmt};
 
 /// A log filter that can't be read.
@@ -28,4 +29,17 @@ pub(crate) fn start(log: &Log) -> Result<(), FilterError> {
         LogFormat::Json => builder.json().try_init(),
     };
     Ok(())
+}
+
+/// Makes a panic a line of the log, with a backtrace only when `RUST_BACKTRACE` asks for one.
+/// What it means for the node is said where it is caught.
+pub(crate) fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        let backtrace = Backtrace::capture();
+        let backtrace =
+            (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+        let what = panic.payload_as_str().unwrap_or("no reason given");
+        tracing::error!(place, backtrace, "internal error: {what}");
+    }));
 }

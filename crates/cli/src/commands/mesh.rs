@@ -14,7 +14,11 @@ use trustmesh_client::{Client, Endpoint, Operator};
 use trustmesh_node::local::{LocalError, LocalNetwork, LocalOptions, StartMode};
 use trustmesh_types::{NetworkId, PublicKey};
 
+/// Tries to start with new ports, when others took some between finding and using them.
+const PORT_TRIES_MAX: usize = 3;
+
 /// What a mesh is for, and how big.
+#[derive(Clone, Copy)]
 pub struct MeshOptions {
     /// Goes into the name of folder and network.
     pub purpose: &'static str,
@@ -29,7 +33,7 @@ pub struct Mesh {
     network: LocalNetwork,
     // Declared after the network, so that it is removed after the processes have ended.
     folder: TempDir,
-    mode: StartMode,
+    options: MeshOptions,
 }
 
 impl From<LocalError> for Failure {
@@ -45,7 +49,7 @@ impl From<LocalError> for Failure {
 
 impl Mesh {
     /// Makes keys, genesis and configurations; starts nothing yet.
-    pub fn new(options: &MeshOptions) -> Done<Self> {
+    pub fn new(options: MeshOptions) -> Done<Self> {
         let prefix = format!("trustmesh-{}-", options.purpose);
         let folder = tempfile::Builder::new()
             .prefix(&prefix)
@@ -58,18 +62,25 @@ impl Mesh {
         };
         let network = LocalNetwork::create(folder.path(), &local)?;
         write_context(folder.path())?;
-        let mode = if options.detached { StartMode::Detached } else { StartMode::Attached };
-        Ok(Self { network, folder, mode })
+        Ok(Self { network, folder, options })
     }
 
-    /// Where everything is.
+    /// Where everything is; a start may move it.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Starts the nodes and waits until all serve.
+    /// Starts the nodes and waits until all serve. Ports that others have taken meanwhile
+    /// make it a new mesh, in another folder.
     pub async fn start(&mut self) -> Done {
-        start(&mut self.network, self.mode).await
+        let mode = if self.options.detached { StartMode::Detached } else { StartMode::Attached };
+        for _ in 1..PORT_TRIES_MAX {
+            match try_start(&mut self.network, mode).await? {
+                Err(error) if error.port_taken() => *self = Self::new(self.options)?,
+                outcome => return Ok(outcome?),
+            }
+        }
+        start(&mut self.network, mode).await
     }
 
     /// Stops the nodes and removes the folder.
@@ -129,11 +140,14 @@ impl Mesh {
 
 /// Starts a network's nodes, as processes of this very program, and waits until all serve.
 pub async fn start(network: &mut LocalNetwork, mode: StartMode) -> Done {
+    Ok(try_start(network, mode).await??)
+}
+
+async fn try_start(network: &mut LocalNetwork, mode: StartMode) -> Done<Result<(), LocalError>> {
     let exe = std::env::current_exe()
         .map_err(|e| Failure::failed(format!("this program's own file can't be found: {e}")))?;
     let progress = Progress::bar(network.nodes().len() as u64, "starting nodes");
-    network.start(&exe, mode, |ready| progress.at(ready as u64)).await?;
-    Ok(())
+    Ok(network.start(&exe, mode, |ready| progress.at(ready as u64)).await)
 }
 
 /// Writes the file that tells commands run inside a network's folder where to go.

@@ -11,7 +11,10 @@ use crate::{
 };
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 use trustmesh_api::LedgerStatus;
 use trustmesh_client::{Client, Endpoint, Options};
 use trustmesh_node::local::{LocalNetwork, LocalOptions, StartMode};
@@ -104,6 +107,8 @@ struct NodeAnswer {
     http: String,
     height: Option<u64>,
     caught_up: Option<bool>,
+    /// Age of its newest block, by this machine's clock.
+    block_age_ms: Option<u64>,
     log: PathBuf,
 }
 
@@ -194,6 +199,7 @@ async fn answer(context: &Context, network: &LocalNetwork) -> Done {
             http: status.http_address,
             height: ledger.as_ref().map(|it| it.height),
             caught_up: ledger.as_ref().map(|it| it.caught_up),
+            block_age_ms: ledger.as_ref().map(|it| now_ms().saturating_sub(it.timestamp_ms)),
             log: node.log(),
         });
     }
@@ -213,22 +219,38 @@ async fn ask(network: NetworkId, node: Endpoint) -> Option<LedgerStatus> {
     client.status().await.ok()
 }
 
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What is known of a node in words; `newest` is the greatest height that a node names.
+fn state(node: &NodeAnswer, newest: u64) -> String {
+    let (Some(_), Some(height)) = (node.pid, node.height) else {
+        return if node.pid.is_none() { "down" } else { "does not answer" }.to_owned();
+    };
+    match node.caught_up {
+        Some(true) => "up".to_owned(),
+        _ if height < newest => format!("catching up, {height} of {newest} blocks"),
+        _ if height == 0 => "up, no block yet: it takes a quorum of validators".to_owned(),
+        _ => {
+            let age_s = node.block_age_ms.unwrap_or(0) / 1_000;
+            format!("up, no new block for {age_s} s: too few validators?")
+        }
+    }
+}
+
 fn text(it: &StatusAnswer) -> String {
+    let newest = it.nodes.iter().filter_map(|node| node.height).max().unwrap_or(0);
     let mut table = Table::new(&["node", "process", "http", "height", "state"], "no nodes");
     for node in &it.nodes {
         let dash = || "-".to_owned();
-        let state = match (node.pid, node.caught_up) {
-            (None, _) => "down",
-            (Some(_), None) => "does not answer",
-            (Some(_), Some(false)) => "catching up",
-            (Some(_), Some(true)) => "up",
-        };
         table.row([
             node.name.clone(),
             node.pid.map_or_else(dash, |pid| pid.to_string()),
             node.http.clone(),
             node.height.map_or_else(dash, |height| height.to_string()),
-            state.to_owned(),
+            state(node, newest),
         ]);
     }
     format!("network {} in {}\n\n{}", it.name, it.folder.display(), table.text())

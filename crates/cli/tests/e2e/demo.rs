@@ -1,6 +1,9 @@
 //! The demo: it comes through, says so in the promised form, and leaves nothing behind.
 
-use crate::{mesh::one_at_a_time, run::trustmesh};
+use crate::{
+    mesh::one_at_a_time,
+    run::{skipped, trustmesh},
+};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -35,7 +38,7 @@ fn real_readings_raise_alerts() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../../shared/data/ambient_temperature_system_failure.csv");
     if !file.is_file() {
-        eprintln!("skipped: {} is not there", file.display());
+        skipped("real_readings_raise_alerts", &format!("{} is not there", file.display()));
         return;
     }
     let file = file.to_str().expect("UTF-8");

@@ -5,6 +5,8 @@ use crate::{
     run::Run,
 };
 use std::{
+    fs,
+    net::TcpListener,
     sync::atomic::{AtomicUsize, Ordering},
     thread,
 };
@@ -103,4 +105,83 @@ fn a_mesh_that_restarts_has_lost_nothing() {
     assert_eq!(listed.as_array().map(Vec::len), Some(3), "{listed}");
     let after = submit(&mesh, &key, 3).json();
     assert_eq!(after["outputs"]["third"]["serial"], 3);
+}
+
+#[test]
+fn a_start_that_fails_leaves_alone_what_ran_before() {
+    let _turn = one_at_a_time();
+    let mesh = Mesh::up();
+    mesh.kill_9(3);
+    let before = mesh.status();
+    assert_eq!(before["running"], 3, "{before}");
+    let address = before["nodes"][3]["http"].as_str().expect("an address").to_owned();
+    let taken = TcpListener::bind(&address).expect("the killed node's port is free");
+    mesh.run(&["network", "up"]).refused(1, &["node-4", &address, "free the port"]);
+
+    let after = mesh.status();
+    assert_eq!(after["running"], 3, "{after}");
+    for index in 0..3 {
+        assert_eq!(after["nodes"][index]["pid"], before["nodes"][index]["pid"], "{after}");
+    }
+    mesh.deploy_noop("noop");
+
+    drop(taken);
+    mesh.start();
+    assert_eq!(mesh.status()["running"], 4);
+}
+
+#[test]
+fn a_node_that_lost_what_it_signed_does_not_start() {
+    let _turn = one_at_a_time();
+    let mesh = Mesh::up();
+    mesh.deploy_noop("noop");
+    mesh.stop();
+    let data = mesh.folder().join("node-1/data");
+    let aside = mesh.folder().join("aside");
+    for part in ["ledger", "store.redb"] {
+        fs::rename(data.join(part), &aside).expect("moved aside");
+        mesh.run(&["network", "up"]).refused(1, &["node-1", part, "has run", "new key"]);
+        fs::rename(&aside, data.join(part)).expect("moved back");
+    }
+    mesh.start();
+    assert_eq!(mesh.status()["running"], 4);
+}
+
+#[test]
+fn a_node_with_a_damaged_ledger_says_so() {
+    let _turn = one_at_a_time();
+    let mesh = Mesh::up();
+    mesh.stop();
+    let part = mesh.folder().join("node-1/data/ledger/ledger-marshal-application-metadata");
+    for entry in fs::read_dir(part).expect("the engine's files") {
+        let path = entry.expect("an entry").path();
+        let mut bytes = fs::read(&path).expect("a file");
+        // Behind the header: the checksum is wrong now.
+        if let Some(last) = bytes.last_mut() {
+            *last ^= 1;
+        }
+        fs::write(&path, bytes).expect("a file can be written");
+    }
+    // It goes on without the node, so this ends either way.
+    let run = mesh.run(&["network", "up"]);
+    assert_eq!(run.code, Some(1), "{run:?}");
+    for said in ["node-1/data/ledger", "can't go on", "put the directory back"] {
+        assert!(run.err.contains(said), "{said:?} is not in {run:?}");
+    }
+    assert!(!run.err.contains("stack backtrace"), "{run:?}");
+    assert_eq!(mesh.status()["running"], 0);
+}
+
+#[test]
+fn without_a_quorum_a_request_says_what_it_waited_for() {
+    let _turn = one_at_a_time();
+    let (mesh, key) = mesh_with_chain();
+    mesh.kill_9(2);
+    mesh.kill_9(3);
+    let args = ["request", "submit", "chain", "-", "--key", &key, "--deadline", "12s"];
+    let run = mesh.fed(&args, "{}");
+    run.refused(1, &["deadline passed", "unavailable"]);
+    let status = mesh.run(&["network", "status"]).ok();
+    assert!(status.out.contains("no new block for"), "{status:?}");
+    assert!(!status.out.contains("catching up"), "{status:?}");
 }

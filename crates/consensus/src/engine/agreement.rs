@@ -4,7 +4,12 @@ use super::{
     archive::{MAILBOX, epocher, one_second},
     transport::Transport,
 };
-use crate::{application::LedgerApplication, ledger::Chain, options::Times, runtime::Runtime};
+use crate::{
+    application::LedgerApplication,
+    ledger::Chain,
+    options::{Times, votes_partition},
+    runtime::Runtime,
+};
 use commonware_consensus::{
     marshal::standard::Inline,
     simplex::{
@@ -52,7 +57,7 @@ pub(super) fn start<E: Runtime, T: Transport>(
             reporter: wrapped,
             track_historical_votes: false,
             strategy: Sequential,
-            partition: format!("{partition}-votes"),
+            partition: votes_partition(&partition),
             mailbox_size: MAILBOX,
             epoch: Epoch::zero(),
             floor: Floor::Genesis(genesis),

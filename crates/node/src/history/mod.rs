@@ -38,7 +38,9 @@ pub enum HistoryError {
     #[error(transparent)]
     Data(#[from] DataError),
     /// A document is not what was written.
-    #[error("the history is damaged: {0}; move the node's store away and start again")]
+    #[error(
+        "the history is damaged: {0}; put the data directory back as it was when the node last ran"
+    )]
     Damaged(#[from] DecodeError),
 }
 

@@ -1,6 +1,7 @@
 //! Events of requests that have not ended, in memory: they are written when the request ends.
 //!
-//! Invariants: bounded per request and in requests; what is dropped is history only.
+//! Invariants: bounded per request and in requests; what is dropped is history only; blocks
+//! come in order of height, and one that comes again, as it could not be written, adds nothing.
 
 use super::{
     record::ended,
@@ -18,11 +19,17 @@ const REQUESTS_MAX: usize = 100_000;
 #[derive(Debug, Default)]
 pub(super) struct Recent {
     events: BTreeMap<RequestId, Vec<EventRecord>>,
+    /// Height of the last block added.
+    height: u64,
 }
 
 impl Recent {
     /// Adds a block's events.
     pub(super) fn add(&mut self, block: &BlockRecord) {
+        if block.height <= self.height {
+            return;
+        }
+        self.height = block.height;
         for event in &block.events {
             let Some(request) = event.request() else { continue };
             if !self.events.contains_key(request) && self.events.len() >= REQUESTS_MAX {

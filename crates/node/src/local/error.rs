@@ -3,6 +3,9 @@
 use crate::{config::ConfigError, keystore::KeyError};
 use std::path::PathBuf;
 
+/// What the operating system and the engine say of a port that is taken.
+const TAKEN: [&str; 2] = ["Address already in use", "BindFailed"];
+
 /// A local mesh can't be made, started or stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum LocalError {
@@ -78,6 +81,14 @@ pub enum LocalError {
         /// Its process.
         pid: u32,
     },
+}
+
+impl LocalError {
+    /// Whether a node did not start because another process listens where it should.
+    #[must_use]
+    pub fn port_taken(&self) -> bool {
+        matches!(self, Self::Ended { log, .. } if TAKEN.iter().any(|said| log.contains(said)))
+    }
 }
 
 pub(super) fn io(

@@ -250,9 +250,12 @@ impl LocalNetwork {
         }
     }
 
+    /// Stops what a failed start has started; what ran before goes on.
     async fn abandon(&mut self, started: Vec<Starting>) {
+        let of = |one: &Starting| self.nodes.get(one.index).cloned();
+        let nodes: Vec<LocalNode> = started.iter().filter_map(of).collect();
         self.adopt(started, StartMode::Attached);
-        if let Err(error) = self.stop().await {
+        if let Err(error) = self.stop_nodes(nodes).await {
             tracing::warn!(%error, "a node that was started can't be stopped");
         }
     }
@@ -276,10 +279,13 @@ impl LocalNetwork {
     /// # Errors
     /// [`LocalError::Immortal`].
     pub async fn stop(&mut self) -> Result<(), LocalError> {
-        let running: Vec<(LocalNode, ProcessId)> = self
-            .nodes
-            .iter()
-            .filter_map(|node| Some((node.clone(), ProcessId::read(node)?)))
+        self.stop_nodes(self.nodes.clone()).await
+    }
+
+    async fn stop_nodes(&mut self, nodes: Vec<LocalNode>) -> Result<(), LocalError> {
+        let running: Vec<(LocalNode, ProcessId)> = nodes
+            .into_iter()
+            .filter_map(|node| ProcessId::read(&node).map(|process| (node, process)))
             .collect();
         for (_, process) in &running {
             process.signal(Signal::SIGTERM);
@@ -293,7 +299,6 @@ impl LocalNetwork {
             }
             ProcessId::forget(&node);
         }
-        self.attached.clear();
         Ok(())
     }
 

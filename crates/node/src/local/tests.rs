@@ -2,6 +2,7 @@
 
 use super::{LocalError, LocalNetwork, LocalOptions};
 use crate::config::NodeConfig;
+use std::net::TcpListener;
 
 #[test]
 fn a_folder_is_made_once_and_opened_again() {
@@ -30,4 +31,14 @@ fn what_can_be_no_mesh_is_refused() {
     assert!(matches!(refused, Err(LocalError::Nodes { nodes: 3, .. })));
     let empty = LocalNetwork::open(folder.path());
     assert!(matches!(empty, Err(LocalError::NoNetwork { .. })));
+}
+
+#[test]
+fn a_taken_port_is_told_from_other_reasons_to_end() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let reason = TcpListener::bind(taken.local_addr().unwrap()).unwrap_err().to_string();
+    let ended = |log: String| LocalError::Ended { node: "node-1".to_owned(), log };
+    let error = crate::error::BindError { address: "127.0.0.1:1".to_owned(), reason };
+    assert!(ended(format!("error: {error}")).port_taken());
+    assert!(!ended("error: the key file is gone".to_owned()).port_taken());
 }

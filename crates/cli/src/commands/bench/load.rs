@@ -40,7 +40,7 @@ impl Load {
         let stage = |id| (id, "noop", json!({}));
         let stages = [stage("first"), stage("second"), stage("third")];
         Ok(Self {
-            mesh: Mesh::new(&options)?,
+            mesh: Mesh::new(options)?,
             workflow: setup::chain("three-noops", &stages, Duration::from_secs(10))?,
             keys: Vec::new(),
         })

@@ -31,8 +31,7 @@ pub async fn run(context: &Context, args: DemoArgs) -> Done {
     let input = Input::new(&args)?;
     let printer = context.printer;
     let mut mesh =
-        Mesh::new(&MeshOptions { purpose: "demo", nodes: args.nodes.into(), detached: args.keep })?;
-    printer.note(&format!("network folder {}", mesh.folder().display()))?;
+        Mesh::new(MeshOptions { purpose: "demo", nodes: args.nodes.into(), detached: args.keep })?;
     let done = interruptible(scenario(printer, &args, &input, &mut mesh)).await;
     match done {
         Ok(_) if args.keep => mesh.keep(),
@@ -56,6 +55,7 @@ async fn scenario(
     let started = Instant::now();
     mesh.start().await?;
     let took = started.elapsed().as_millis();
+    printer.note(&format!("network folder {}", mesh.folder().display()))?;
     printer.note(&format!("{} nodes run, each a process of its own ({took} ms)", args.nodes))?;
 
     let operator = mesh.operator()?;
