@@ -9,6 +9,7 @@ use crate::{
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use trustmesh_client::AppSpec;
+use trustmesh_executor::WasmRunner;
 use trustmesh_types::{
     AppId, PublicKey,
     records::{AppState, Runtime},
@@ -66,14 +67,20 @@ pub struct DeployArgs {
 }
 
 impl DeployArgs {
-    fn spec(&self, module: &[u8]) -> Done<AppSpec> {
+    /// That nodes will be able to run the module; compiles it, which takes a moment.
+    fn check(&self, module: &[u8]) -> Done {
+        WasmRunner::validate(module).map_err(|error| {
+            let said = format!("{}: {error}", self.file.display());
+            if !error.blames_application() {
+                return Failure::failed(said);
+            }
+            Failure::usage(said).advise("see \"Your own\" in apps/README.md")
+        })
+    }
+
+    fn spec(&self) -> Done<AppSpec> {
         let stem = self.file.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         let name = self.name.clone().or(stem).unwrap_or_default();
-        if !module.starts_with(b"\0asm") {
-            let file = self.file.display();
-            return Err(Failure::usage(format!("{file} is not a WebAssembly module"))
-                .advise("build one for the target wasm32-wasip1; see apps/README.md"));
-        }
         Ok(AppSpec {
             id: parse::id::<AppId>("application name", &name)?,
             version: self.app_version.clone(),
@@ -102,7 +109,8 @@ pub async fn run(context: &Context, command: AppCommand) -> Done {
 
 async fn deploy(context: &Context, args: &DeployArgs) -> Done {
     let module = parse::read(&args.file)?;
-    let spec = args.spec(&module)?;
+    let spec = args.spec()?;
+    args.check(&module)?;
     let operator = context.operator()?;
     let (id, bytes) = (spec.id.clone(), module.len() as u64);
     let included = operator.deploy_app(spec, module).await?;
