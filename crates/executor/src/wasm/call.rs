@@ -23,7 +23,7 @@ pub(crate) fn call(
     cancelled: &Arc<AtomicBool>,
 ) -> Result<Output, RunError> {
     let started = Instant::now();
-    let stdout = Capture::whole(config.output_bytes_max);
+    let stdout = Capture::whole(config.stdout_bytes_max());
     let stderr = Capture::tail(config.stderr_tail_bytes_max);
     let host = Host::new(invocation, stdout.clone(), stderr.clone());
     let fuel = invocation.limits.fuel.unwrap_or(u64::MAX);
@@ -100,8 +100,11 @@ impl End<'_> {
     }
 
     fn read_output(self) -> Result<(Bytes, String), RunError> {
-        let stderr_tail = self.stderr_tail;
+        let (stderr_tail, max_bytes) = (self.stderr_tail, self.config.output_bytes_max);
         match output::read(&self.stdout.take()) {
+            Ok(data) if data.len() > max_bytes => {
+                Err(RunError::OutputTooLarge { got_bytes: data.len(), max_bytes, stderr_tail })
+            }
             Ok(data) => Ok((data, stderr_tail)),
             Err(Problem::App(message)) => Err(RunError::App { message, stderr_tail }),
             Err(Problem::Bad(reason)) => Err(RunError::BadJson { reason, stderr_tail }),
@@ -128,7 +131,7 @@ impl End<'_> {
                 RunError::Timeout { timeout_ms, stderr_tail }
             }
             Stop::OutputFull => {
-                RunError::OutputTooLarge { max_bytes: self.config.output_bytes_max, stderr_tail }
+                RunError::StdoutTooLarge { max_bytes: self.config.stdout_bytes_max(), stderr_tail }
             }
             Stop::Sleep => RunError::Trap { message: stop.to_string(), stderr_tail },
         }

@@ -96,9 +96,19 @@ pub enum RunError {
         /// The end of stderr.
         stderr_tail: String,
     },
-    /// The application wrote too much.
+    /// The application wrote too much, so that it was stopped.
     #[error("the application wrote more than {max_bytes} bytes to stdout")]
+    StdoutTooLarge {
+        /// The limit.
+        max_bytes: usize,
+        /// The end of stderr.
+        stderr_tail: String,
+    },
+    /// The application's output has too much data.
+    #[error("the output's data has {got_bytes} bytes, at most {max_bytes} are allowed")]
     OutputTooLarge {
+        /// Size of the data, as canonical JSON.
+        got_bytes: usize,
         /// The limit.
         max_bytes: usize,
         /// The end of stderr.
@@ -153,6 +163,7 @@ impl RunError {
             Self::OutOfFuel { .. } => "out_of_fuel",
             Self::OutOfMemory { .. } => "out_of_memory",
             Self::BadJson { .. } => "bad_json",
+            Self::StdoutTooLarge { .. } => "stdout_too_large",
             Self::OutputTooLarge { .. } => "output_too_large",
             Self::App { .. } => "app_error",
             Self::Exit { .. } => "exit_code",
@@ -185,6 +196,7 @@ impl RunError {
             | Self::OutOfFuel { stderr_tail, .. }
             | Self::OutOfMemory { stderr_tail, .. }
             | Self::BadJson { stderr_tail, .. }
+            | Self::StdoutTooLarge { stderr_tail, .. }
             | Self::OutputTooLarge { stderr_tail, .. }
             | Self::App { stderr_tail, .. }
             | Self::Exit { stderr_tail, .. } => stderr_tail,
