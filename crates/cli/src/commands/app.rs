@@ -1,10 +1,10 @@
 //! `trustmesh app`: applications on the ledger.
 
-use super::{changes, listing, parse};
+use super::{changes, listing, parse, readiness};
 use crate::{
     context::Context,
     failure::{Done, Failure},
-    output::{Table, units},
+    output::{Progress, Table, units},
 };
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
@@ -64,6 +64,9 @@ pub struct DeployArgs {
     /// Declare that equal inputs may give different outputs
     #[arg(long)]
     nondeterministic: bool,
+    /// Don't wait (up to a minute) until the nodes have compiled the module
+    #[arg(long)]
+    no_wait: bool,
 }
 
 impl DeployArgs {
@@ -114,6 +117,10 @@ async fn deploy(context: &Context, args: &DeployArgs) -> Done {
     let operator = context.operator()?;
     let (id, bytes) = (spec.id.clone(), module.len() as u64);
     let included = operator.deploy_app(spec, module).await?;
+    if !args.no_wait {
+        let progress = Progress::spinner("the nodes compile it");
+        readiness::wait(operator.client(), std::slice::from_ref(&id), &progress).await;
+    }
     let done = format!("application {id} is deployed: {}", units::bytes(bytes));
     changes::answer(context, done, &included)
 }
@@ -134,7 +141,7 @@ async fn list(context: &Context) -> Done {
         let columns = ["name", "version", "state", "reserves", "artifact", "size", "holders"];
         let mut table = Table::new(&columns, "no applications; `trustmesh app deploy` adds one");
         for app in apps {
-            let it = &app.manifest;
+            let (app, it) = (&app.record, &app.record.manifest);
             table.row([
                 it.id.to_string(),
                 it.version.clone(),
@@ -152,8 +159,8 @@ async fn list(context: &Context) -> Done {
 async fn show(context: &Context, args: &AppArgs) -> Done {
     let id: AppId = parse::id("application", &args.app)?;
     let app = context.client()?.app(&id).await?;
-    context.printer.answer(&app, |app| {
-        let it = &app.manifest;
+    context.printer.answer(&app, |view| {
+        let (app, it) = (&view.record, &view.record.manifest);
         let holders: Vec<String> = app.holders.iter().map(PublicKey::short).collect();
         Table::pairs([
             ("name", it.id.to_string()),
@@ -165,6 +172,7 @@ async fn show(context: &Context, args: &AppArgs) -> Done {
             ("size", units::bytes(it.artifact_bytes)),
             ("publisher", app.publisher.to_string()),
             ("held by", holders.join(", ")),
+            ("compiled", format!("{} (on the node that answered)", view.ready_here)),
             ("changed", format!("at height {}", app.changed)),
         ])
     })
