@@ -26,6 +26,8 @@ const GRAPH: &str = r#"{
 fn graphs_of_both_forms_run_and_the_ledger_verifies() {
     let _turn = one_at_a_time();
     let mesh = Mesh::up();
+    // Deploying waits for the nodes that are live by then.
+    mesh.until_all_live();
     mesh.deploy_noop("noop");
     for (name, module) in cold_chain::host::MODULES {
         let file = mesh.write(&format!("{name}.wasm"), module);
