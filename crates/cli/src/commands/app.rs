@@ -55,7 +55,7 @@ pub struct DeployArgs {
     /// A version for people
     #[arg(long, default_value = "1")]
     app_version: String,
-    /// Thousandths of a core that a run reserves
+    /// Thousandths of a core that a run reserves; over a task's timeout they make its CPU time
     #[arg(long, default_value_t = 100, value_name = "MILLIS")]
     cpu: u64,
     /// MiB of memory that a run reserves, and may use

@@ -58,8 +58,10 @@ pub struct Limits {
     pub memory_bytes: u64,
     /// Wall time from the start of the call (not from when it was queued).
     pub timeout: Duration,
+    /// Time on a processor. Unlike the timeout, what else the machine does takes nothing of it.
+    pub cpu_time: Duration,
     /// Instructions, in wasmtime's fuel units: a bound that every machine meets at the
-    /// same instruction. `None` leaves the timeout alone to end the call.
+    /// same instruction. `None` leaves it to the times to end the call.
     pub fuel: Option<u64>,
 }
 

@@ -61,11 +61,27 @@ pub enum RunError {
         /// The end of stderr.
         stderr_tail: String,
     },
-    /// The application ran for too long.
-    #[error("the application did not end within {timeout_ms} ms")]
+    /// The application ran for too long by the wall's clock.
+    #[error(
+        "the application did not end within {timeout_ms} ms, of which it had a processor for \
+         {cpu_ms} ms: raise the task's timeout"
+    )]
     Timeout {
         /// The task's timeout.
         timeout_ms: u64,
+        /// CPU time that it used; far less than the timeout on a node that is too busy.
+        cpu_ms: u64,
+        /// The end of stderr.
+        stderr_tail: String,
+    },
+    /// The application used up its CPU time.
+    #[error(
+        "the application used up its {cpu_ms} ms of CPU time: raise cpu_millis in its \
+         requirements or the task's timeout"
+    )]
+    CpuTime {
+        /// The call's CPU time.
+        cpu_ms: u64,
         /// The end of stderr.
         stderr_tail: String,
     },
@@ -160,6 +176,7 @@ impl RunError {
             Self::InputTooLarge { .. } => "input_too_large",
             Self::Trap { .. } => "trap",
             Self::Timeout { .. } => "timeout",
+            Self::CpuTime { .. } => "cpu_time",
             Self::OutOfFuel { .. } => "out_of_fuel",
             Self::OutOfMemory { .. } => "out_of_memory",
             Self::BadJson { .. } => "bad_json",
@@ -193,6 +210,7 @@ impl RunError {
         match self {
             Self::Trap { stderr_tail, .. }
             | Self::Timeout { stderr_tail, .. }
+            | Self::CpuTime { stderr_tail, .. }
             | Self::OutOfFuel { stderr_tail, .. }
             | Self::OutOfMemory { stderr_tail, .. }
             | Self::BadJson { stderr_tail, .. }
@@ -215,6 +233,8 @@ impl RunError {
 pub(crate) enum Stop {
     #[error("deadline passed")]
     Deadline,
+    #[error("CPU time used up")]
+    CpuTime,
     #[error("cancelled")]
     Cancelled,
     #[error("stdout is full")]

@@ -73,7 +73,12 @@ fn invocation(module: Digest) -> Invocation {
     Invocation {
         module,
         input: Bytes::from_static(b"{\"data\":1}"),
-        limits: Limits { memory_bytes: 16 * MIB, timeout: Duration::from_secs(20), fuel: None },
+        limits: Limits {
+            memory_bytes: 16 * MIB,
+            timeout: Duration::from_secs(20),
+            cpu_time: Duration::from_secs(20),
+            fuel: None,
+        },
         seed: [1; 32],
         clock_unix_ms: 1_700_000_000_123,
     }
@@ -138,6 +143,30 @@ async fn an_endless_loop_ends_at_its_timeout() {
     let result = runner.run(call).await;
     assert!(matches!(result, Err(RunError::Timeout { timeout_ms: 40, .. })), "{result:?}");
     assert!(started.elapsed() >= Duration::from_millis(40));
+}
+
+#[tokio::test]
+async fn an_endless_loop_ends_when_its_cpu_time_is_used_up() {
+    let runner = runner();
+    let mut call = loaded(&runner, &module("", "(loop $l (br $l))")).await;
+    call.limits.cpu_time = Duration::from_millis(40);
+    let started = Instant::now();
+    let error = runner.run(call).await.unwrap_err();
+    assert!(matches!(error, RunError::CpuTime { cpu_ms: 40, .. }), "{error:?}");
+    assert!(error.blames_application() && error.to_string().contains("cpu_millis"), "{error}");
+    assert!(started.elapsed() >= Duration::from_millis(40));
+}
+
+/// Threads that keep the machine busy take wall time, not the call's CPU time.
+#[tokio::test]
+async fn what_other_threads_use_is_not_the_calls() {
+    let runner = runner();
+    let mut call = loaded(&runner, &module("", "(loop $l (br $l))")).await;
+    call.limits.cpu_time = Duration::from_millis(200);
+    let (first, second) = tokio::join!(runner.run(call.clone()), runner.run(call));
+    for result in [first, second] {
+        assert!(matches!(result, Err(RunError::CpuTime { cpu_ms: 200, .. })), "{result:?}");
+    }
 }
 
 #[tokio::test]

@@ -12,6 +12,8 @@ use trustmesh_types::{Digest, limits::TEXT_BYTES_MAX};
 /// Tries of a run that this node, not the application, is to blame for.
 const LOCAL_TRIES_MAX: u32 = 40;
 const LOCAL_RETRY: Duration = Duration::from_millis(100);
+/// CPU time that every run gets, so that starting a module can't use it all up.
+const CPU_TIME_MIN: Duration = Duration::from_millis(100);
 
 /// Why a module is not loaded, or a run gave nothing.
 #[derive(Debug)]
@@ -83,11 +85,19 @@ fn invocation(spec: &RunSpec) -> Invocation {
         limits: Limits {
             memory_bytes: spec.memory_bytes,
             timeout: Duration::from_millis(spec.timeout_ms),
+            cpu_time: cpu_time(spec.cpu_millis, spec.timeout_ms),
             fuel: None,
         },
         seed: spec.seed,
         clock_unix_ms: spec.clock_ms,
     }
+}
+
+/// The application's share of a core for as long as the task may take, but no less than
+/// [`CPU_TIME_MIN`]: 100 thousandths and a timeout of 5 s make half a second.
+fn cpu_time(cpu_millis: u64, timeout_ms: u64) -> Duration {
+    let share = u128::from(timeout_ms) * u128::from(cpu_millis) / 1_000;
+    Duration::from_millis(u64::try_from(share).unwrap_or(u64::MAX)).max(CPU_TIME_MIN)
 }
 
 /// The error and the end of the application's log, at most as long as a reason may be.
@@ -126,6 +136,7 @@ mod tests {
             artifact,
             input: b"{\"data\":1}".to_vec().into(),
             memory_bytes: 16 << 20,
+            cpu_millis: 100,
             timeout_ms: 10_000,
             seed: [1; 32],
             clock_ms: 1,
@@ -150,6 +161,20 @@ mod tests {
         let blobs = parts.store.blobs();
         blobs.put(digest, BlobKind::Artifact, bytes.into(), u64::MAX).await.unwrap();
         digest
+    }
+
+    #[test]
+    fn cpu_time_is_the_share_of_the_timeout() {
+        for (cpu_millis, timeout_ms, expected_ms) in [
+            (100, 5_000, 500),
+            (1_000, 5_000, 5_000),
+            (1, 5_000, 100),
+            (2_500, 1_000, 2_500),
+            (u64::MAX, u64::MAX, u64::MAX),
+        ] {
+            let got = cpu_time(cpu_millis, timeout_ms);
+            assert_eq!(got, Duration::from_millis(expected_ms), "{cpu_millis} {timeout_ms}");
+        }
     }
 
     #[tokio::test]
