@@ -45,6 +45,9 @@ pub struct RunSpec {
     pub input: Bytes,
     /// Memory cap, from the application's requirements.
     pub memory_bytes: u64,
+    /// Share of a core in thousandths, from the application's requirements: over the timeout
+    /// it makes the run's CPU time.
+    pub cpu_millis: u64,
     /// Longest run, from the workflow.
     pub timeout_ms: u64,
     /// Seed of the application's randomness: equal for every replica.

@@ -7,8 +7,17 @@ use trustmesh_types::{
     resources::{Resources, Snapshot},
 };
 
-/// An application: its record.
-pub type AppView = AppRecord;
+/// An application, and how one node is doing with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppView {
+    /// Its record on the ledger, the same on every node.
+    #[serde(flatten)]
+    pub record: AppRecord,
+    /// Whether the node that answers has the module compiled, so that a task starts at once.
+    /// Otherwise its first task there waits for that. A node with many applications forgets
+    /// those that were not used for long.
+    pub ready_here: bool,
+}
 
 /// A workflow: its record.
 pub type WorkflowView = WorkflowRecord;
@@ -49,4 +58,39 @@ pub struct DeviceView {
     pub open_requests: u32,
     /// Height of the last change.
     pub changed: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use trustmesh_types::{
+        AppId, Digest, Signature,
+        records::{AppManifest, AppState, Runtime},
+    };
+
+    #[test]
+    fn an_application_is_its_record_and_whether_it_is_ready() {
+        let record = AppRecord {
+            manifest: AppManifest {
+                id: AppId::new("app").unwrap(),
+                version: "1".to_owned(),
+                runtime: Runtime::Wasm,
+                artifact: Digest::of(b"module"),
+                artifact_bytes: 6,
+                requirements: Resources { cpu_millis: 100, memory_bytes: 1, disk_bytes: 0 },
+                deterministic: true,
+            },
+            publisher: PublicKey([1; 32]),
+            publisher_signature: Signature([2; 64]),
+            holders: vec![PublicKey([3; 32])],
+            wanted: AppState::Deployed,
+            changed: 4,
+        };
+        let mut expected = serde_json::to_value(&record).unwrap();
+        expected["ready_here"] = true.into();
+        let view = AppView { record, ready_here: true };
+        let json = serde_json::to_value(&view).unwrap();
+        assert_eq!(json, expected);
+        assert_eq!(serde_json::from_value::<AppView>(json).unwrap(), view);
+    }
 }

@@ -17,6 +17,7 @@ mod error;
 mod http;
 mod operator;
 mod outside;
+mod readiness;
 mod reads;
 mod transact;
 
@@ -28,4 +29,5 @@ pub use device::{Checked, Device, SubmitSpec};
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{Attempt, ClientError};
 pub use operator::{AppSpec, Operator};
+pub use readiness::Readiness;
 pub use transact::Included;

@@ -28,7 +28,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let invocation = Invocation {
         module,
         input: Bytes::from_static(b"{}"),
-        limits: Limits { memory_bytes: 1 << 24, timeout: Duration::from_secs(1), fuel: None },
+        limits: Limits {
+            memory_bytes: 1 << 24,
+            timeout: Duration::from_secs(1),
+            cpu_time: Duration::from_secs(1),
+            fuel: None,
+        },
         seed: [0; 32],
         clock_unix_ms: 0,
     };

@@ -125,6 +125,7 @@ pub async fn run(config: NodeConfig) -> Result<(), NodeError> {
         history: history.clone(),
         feed: feed.clone(),
         store: store.clone(),
+        runner: runner.clone(),
         limits: config.http,
         stop: stop.clone(),
     };

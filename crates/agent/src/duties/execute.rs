@@ -77,6 +77,7 @@ fn start(core: &mut Core, work: &mut Work, task: &Task) {
                 artifact: manifest.artifact,
                 input: input.into(),
                 memory_bytes: manifest.requirements.memory_bytes,
+                cpu_millis: manifest.requirements.cpu_millis,
                 timeout_ms: task.timeout_ms,
                 seed: seed.0,
                 clock_ms,

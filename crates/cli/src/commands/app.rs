@@ -1,14 +1,15 @@
 //! `trustmesh app`: applications on the ledger.
 
-use super::{changes, listing, parse};
+use super::{changes, listing, parse, readiness};
 use crate::{
     context::Context,
     failure::{Done, Failure},
-    output::{Table, units},
+    output::{Progress, Table, units},
 };
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use trustmesh_client::AppSpec;
+use trustmesh_executor::WasmRunner;
 use trustmesh_types::{
     AppId, PublicKey,
     records::{AppState, Runtime},
@@ -54,7 +55,7 @@ pub struct DeployArgs {
     /// A version for people
     #[arg(long, default_value = "1")]
     app_version: String,
-    /// Thousandths of a core that a run reserves
+    /// Thousandths of a core that a run reserves; over a task's timeout they make its CPU time
     #[arg(long, default_value_t = 100, value_name = "MILLIS")]
     cpu: u64,
     /// MiB of memory that a run reserves, and may use
@@ -63,17 +64,26 @@ pub struct DeployArgs {
     /// Declare that equal inputs may give different outputs
     #[arg(long)]
     nondeterministic: bool,
+    /// Don't wait (up to a minute) until the nodes have compiled the module
+    #[arg(long)]
+    no_wait: bool,
 }
 
 impl DeployArgs {
-    fn spec(&self, module: &[u8]) -> Done<AppSpec> {
+    /// That nodes will be able to run the module; compiles it, which takes a moment.
+    fn check(&self, module: &[u8]) -> Done {
+        WasmRunner::validate(module).map_err(|error| {
+            let said = format!("{}: {error}", self.file.display());
+            if !error.blames_application() {
+                return Failure::failed(said);
+            }
+            Failure::usage(said).advise("see \"Your own\" in apps/README.md")
+        })
+    }
+
+    fn spec(&self) -> Done<AppSpec> {
         let stem = self.file.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         let name = self.name.clone().or(stem).unwrap_or_default();
-        if !module.starts_with(b"\0asm") {
-            let file = self.file.display();
-            return Err(Failure::usage(format!("{file} is not a WebAssembly module"))
-                .advise("build one for the target wasm32-wasip1; see apps/README.md"));
-        }
         Ok(AppSpec {
             id: parse::id::<AppId>("application name", &name)?,
             version: self.app_version.clone(),
@@ -102,10 +112,15 @@ pub async fn run(context: &Context, command: AppCommand) -> Done {
 
 async fn deploy(context: &Context, args: &DeployArgs) -> Done {
     let module = parse::read(&args.file)?;
-    let spec = args.spec(&module)?;
+    let spec = args.spec()?;
+    args.check(&module)?;
     let operator = context.operator()?;
     let (id, bytes) = (spec.id.clone(), module.len() as u64);
     let included = operator.deploy_app(spec, module).await?;
+    if !args.no_wait {
+        let progress = Progress::spinner("the nodes compile it");
+        readiness::wait(operator.client(), std::slice::from_ref(&id), &progress).await;
+    }
     let done = format!("application {id} is deployed: {}", units::bytes(bytes));
     changes::answer(context, done, &included)
 }
@@ -126,7 +141,7 @@ async fn list(context: &Context) -> Done {
         let columns = ["name", "version", "state", "reserves", "artifact", "size", "holders"];
         let mut table = Table::new(&columns, "no applications; `trustmesh app deploy` adds one");
         for app in apps {
-            let it = &app.manifest;
+            let (app, it) = (&app.record, &app.record.manifest);
             table.row([
                 it.id.to_string(),
                 it.version.clone(),
@@ -144,8 +159,8 @@ async fn list(context: &Context) -> Done {
 async fn show(context: &Context, args: &AppArgs) -> Done {
     let id: AppId = parse::id("application", &args.app)?;
     let app = context.client()?.app(&id).await?;
-    context.printer.answer(&app, |app| {
-        let it = &app.manifest;
+    context.printer.answer(&app, |view| {
+        let (app, it) = (&view.record, &view.record.manifest);
         let holders: Vec<String> = app.holders.iter().map(PublicKey::short).collect();
         Table::pairs([
             ("name", it.id.to_string()),
@@ -157,6 +172,7 @@ async fn show(context: &Context, args: &AppArgs) -> Done {
             ("size", units::bytes(it.artifact_bytes)),
             ("publisher", app.publisher.to_string()),
             ("held by", holders.join(", ")),
+            ("compiled", format!("{} (on the node that answered)", view.ready_here)),
             ("changed", format!("at height {}", app.changed)),
         ])
     })

@@ -17,6 +17,7 @@ mod mesh;
 pub mod network;
 pub mod node;
 mod parse;
+mod readiness;
 pub mod request;
 mod run;
 mod setup;

@@ -1,7 +1,11 @@
 //! What a fresh local mesh is given before it is used: applications, a workflow, devices.
 //! All of it by signed transactions, as any operator would.
 
-use crate::failure::{Done, Failure};
+use super::readiness;
+use crate::{
+    failure::{Done, Failure},
+    output::Progress,
+};
 use serde_json::Value;
 use std::{path::Path, time::Duration};
 use trustmesh_client::{AppSpec, Operator};
@@ -26,6 +30,13 @@ pub async fn deploy(operator: &Operator, name: &str, module: &[u8]) -> Done {
         deterministic: true,
     };
     operator.deploy_app(spec, module.to_vec()).await.map_err(|e| Failure::from(e).at(name))?;
+    Ok(())
+}
+
+/// Waits until all nodes have compiled these applications.
+pub async fn ready(operator: &Operator, names: &[&str], progress: &Progress) -> Done {
+    let apps = names.iter().map(|name| AppId::new(name)).collect::<Result<Vec<_>, _>>()?;
+    readiness::wait(operator.client(), &apps, progress).await;
     Ok(())
 }
 

@@ -9,6 +9,12 @@ use crate::{
     run::{Run, trustmesh, trustmesh_in},
 };
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
+use trustmesh_api::ErrorCode;
+use trustmesh_client::{Client, ClientError, Endpoint, Operator};
+use trustmesh_node::{keystore, local::LocalNetwork};
+
+/// The smallest module: it has no `_start`.
+const LIBRARY: &[u8] = b"\0asm\x01\0\0\0";
 
 /// What to run, the exit code, and parts of the message.
 type Case<'a> = (&'a [&'a str], i32, &'a [&'a str]);
@@ -85,6 +91,7 @@ fn what_the_network_refuses() {
     mesh.write("huge.json", format!("{{\"a\": \"{}\"}}", "x".repeat(5 * 1024 * 1024)));
     mesh.write("no.wasm", "#!/bin/sh");
     mesh.write("broken.wasm", b"\0asm\x01\0\0\0garbage");
+    mesh.write("library.wasm", LIBRARY);
     let cycle = "name: c\ntasks:\n  a: { app: noop, after: [b] }\n  b: { app: noop, after: [a] }\n";
     mesh.write("cycle.yaml", cycle);
     mesh.write("missing.yaml", "name: m\ntasks:\n  a: { app: nothing }\n");
@@ -105,8 +112,9 @@ fn what_the_network_refuses() {
             (&["workflow", "show", "Nothing!"], 2, &["Nothing!", "a-z"]),
             (&["workflow", "retire", "nothing"], 1, &["unknown_workflow"]),
             (&["app", "stop", "nothing"], 1, &["unknown_app"]),
-            (&["app", "deploy", "no.wasm"], 2, &["no.wasm", "WebAssembly"]),
-            (&["app", "deploy", "broken.wasm"], 1, &["wasm"]),
+            (&["app", "deploy", "no.wasm"], 2, &["no.wasm", "WebAssembly", "wasm32-wasip1"]),
+            (&["app", "deploy", "broken.wasm"], 2, &["broken.wasm", "WebAssembly"]),
+            (&["app", "deploy", "library.wasm"], 2, &["library.wasm", "`_start`"]),
             (&["app", "deploy", "none.wasm"], 2, &["none.wasm"]),
             (&["workflow", "create", "cycle.yaml"], 2, &["cycle.yaml", "cycle"]),
             (&["workflow", "create", "missing.yaml"], 1, &["unknown_app", "nothing"]),
@@ -185,6 +193,38 @@ fn data_folders_and_ports_that_are_not_the_nodes_own() {
     let third = root.path().join("three/node-1/node.toml");
     run(&["node", "run", "--config", text(&third)]).refused(1, &["network"]);
     assert_eq!(trustmesh(&["--version"]).code, Some(0));
+}
+
+/// A node checks for itself, whatever program uploads.
+#[test]
+fn modules_that_cannot_run_are_refused_by_the_node() {
+    let _turn = one_at_a_time();
+    let mesh = Mesh::up();
+    let network = LocalNetwork::open(&mesh.folder()).expect("the mesh's folder");
+    let key = keystore::load(&network.operator_key_path()).expect("the operator's key");
+    let genesis = network.genesis();
+    let client = Client::new(genesis.network_id(), Endpoint::of_genesis(genesis)).expect("TLS");
+    let operator = Operator::new(client, key);
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    for (bytes, part) in [
+        (&b"#!/bin/sh"[..], "not a WebAssembly module"),
+        (b"\0asm\x01\0\0\0garbage", "not a WebAssembly module"),
+        (LIBRARY, "`_start`"),
+    ] {
+        match runtime.block_on(operator.upload(bytes.to_vec())) {
+            Err(ClientError::Refused { problem, .. }) => {
+                assert_eq!(
+                    (problem.status, problem.code),
+                    (422, ErrorCode::Invalid),
+                    "{problem:?}"
+                );
+                assert!(problem.detail.contains(part), "{problem:?}");
+            }
+            other => panic!("{part}: {other:?}"),
+        }
+    }
+    let receipts = runtime.block_on(operator.upload(samples::NOOP.to_vec())).expect("receipts");
+    assert!(receipts.len() >= 2, "f+1 of four validators sign: {receipts:?}");
 }
 
 fn text(path: &Path) -> &str {

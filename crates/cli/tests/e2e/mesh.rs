@@ -9,8 +9,13 @@ use serde_json::Value;
 use std::{
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 use tempfile::TempDir;
+
+/// Looks at a condition before a test gives up, and the pause between two.
+const LOOKS_MAX: u32 = 60;
+const PAUSE: Duration = Duration::from_millis(500);
 
 static TURN: Mutex<()> = Mutex::new(());
 
@@ -51,6 +56,18 @@ impl Mesh {
     /// Starts the nodes that don't run.
     pub fn start(&self) {
         self.run(&["network", "up"]).ok();
+    }
+
+    /// Waits until the ledger has heard of every node's resources.
+    pub fn until_all_live(&self) {
+        for _ in 0..LOOKS_MAX {
+            let nodes = self.run(&["node", "list", "-o", "json"]).json();
+            if nodes.as_array().is_some_and(|all| all.iter().all(|node| node["live"] == true)) {
+                return;
+            }
+            std::thread::sleep(PAUSE);
+        }
+        panic!("some nodes are not live: {:?}", self.run(&["node", "list"]));
     }
 
     /// Stops all nodes.

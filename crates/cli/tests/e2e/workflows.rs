@@ -26,11 +26,23 @@ const GRAPH: &str = r#"{
 fn graphs_of_both_forms_run_and_the_ledger_verifies() {
     let _turn = one_at_a_time();
     let mesh = Mesh::up();
+    // Deploying waits for the nodes that are live by then.
+    mesh.until_all_live();
     mesh.deploy_noop("noop");
     for (name, module) in cold_chain::host::MODULES {
         let file = mesh.write(&format!("{name}.wasm"), module);
         mesh.run(&["app", "deploy", file.to_str().expect("UTF-8")]).ok();
     }
+    // `app deploy` returns when every node is ready to run what was deployed.
+    for node in ["node-1", "node-2", "node-3", "node-4"] {
+        let listed = mesh.run(&["app", "list", "--endpoint", node, "-o", "json"]).json();
+        let apps = listed.as_array().expect("a list");
+        assert_eq!(apps.len(), 4, "{node}: {listed}");
+        assert!(apps.iter().all(|app| app["ready_here"] == true), "{node}: {listed}");
+        assert!(apps[0]["manifest"]["artifact"].is_string(), "{node}: {listed}");
+    }
+    let args = ["app", "deploy", "noop.wasm", "--name", "again", "--no-wait"];
+    mesh.run(&args).ok();
     let key = mesh.register("truck-1");
 
     // Two sinks, and an edge that skips a level.

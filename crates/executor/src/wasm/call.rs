@@ -7,11 +7,12 @@ use super::error::{RunError, Stop, shorten};
 use super::host::Host;
 use super::output::{self, Problem};
 use super::sandbox::Compiled;
+use super::spent::Spent;
 use super::stdio::Capture;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::Duration;
 use wasmtime::{Store, Trap, TypedFunc, UpdateDeadline};
 use wasmtime_wasi::I32Exit;
 
@@ -22,13 +23,13 @@ pub(crate) fn call(
     config: &RunnerConfig,
     cancelled: &Arc<AtomicBool>,
 ) -> Result<Output, RunError> {
-    let started = Instant::now();
-    let stdout = Capture::whole(config.output_bytes_max);
+    let spent = Spent::start();
+    let stdout = Capture::whole(config.stdout_bytes_max());
     let stderr = Capture::tail(config.stderr_tail_bytes_max);
     let host = Host::new(invocation, stdout.clone(), stderr.clone());
     let fuel = invocation.limits.fuel.unwrap_or(u64::MAX);
 
-    let mut store = prepare(compiled, host, invocation, started, cancelled)?;
+    let mut store = prepare(compiled, host, invocation, spent, cancelled)?;
     store.set_fuel(fuel).map_err(|error| RunError::engine(&error))?;
     let ended = match instantiate(compiled, &mut store) {
         Ok(start) => start.call(&mut store, ()),
@@ -38,33 +39,43 @@ pub(crate) fn call(
     let denied_memory = store.data().limiter.denied_memory;
     drop(store);
 
-    let end = End { invocation, config, denied_memory, stdout, stderr_tail: stderr.take_text() };
+    let (cpu_ms, stderr_tail) = (millis(spent.cpu()), stderr.take_text());
+    let end = End { invocation, config, denied_memory, cpu_ms, stdout, stderr_tail };
     let (data, stderr_tail) = end.judge(ended)?;
-    Ok(Output { data, duration: started.elapsed(), fuel_used, stderr_tail })
+    Ok(Output { data, duration: spent.wall(), fuel_used, stderr_tail })
 }
 
 fn prepare(
     compiled: &Compiled,
     host: Host,
     invocation: &Invocation,
-    started: Instant,
+    spent: Spent,
     cancelled: &Arc<AtomicBool>,
 ) -> Result<Store<Host>, RunError> {
     let mut store = Store::try_new(compiled.pre.module().engine(), host)
         .map_err(|error| RunError::engine(&error))?;
     store.limiter(|host| &mut host.limiter);
-    let (timeout, cancelled) = (invocation.limits.timeout, Arc::clone(cancelled));
+    let (timeout, cpu_time) = (invocation.limits.timeout, invocation.limits.cpu_time);
+    let cancelled = Arc::clone(cancelled);
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(move |_| {
         if cancelled.load(Ordering::Relaxed) {
             return Err(Stop::Cancelled.into());
         }
-        if started.elapsed() >= timeout {
+        if spent.wall() >= timeout {
             return Err(Stop::Deadline.into());
+        }
+        // Called by the application's code, so on the call's own thread.
+        if spent.cpu() >= cpu_time {
+            return Err(Stop::CpuTime.into());
         }
         Ok(UpdateDeadline::Continue(1))
     });
     Ok(store)
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn instantiate(
@@ -80,6 +91,7 @@ struct End<'a> {
     invocation: &'a Invocation,
     config: &'a RunnerConfig,
     denied_memory: bool,
+    cpu_ms: u64,
     stdout: Capture,
     stderr_tail: String,
 }
@@ -100,8 +112,11 @@ impl End<'_> {
     }
 
     fn read_output(self) -> Result<(Bytes, String), RunError> {
-        let stderr_tail = self.stderr_tail;
+        let (stderr_tail, max_bytes) = (self.stderr_tail, self.config.output_bytes_max);
         match output::read(&self.stdout.take()) {
+            Ok(data) if data.len() > max_bytes => {
+                Err(RunError::OutputTooLarge { got_bytes: data.len(), max_bytes, stderr_tail })
+            }
             Ok(data) => Ok((data, stderr_tail)),
             Err(Problem::App(message)) => Err(RunError::App { message, stderr_tail }),
             Err(Problem::Bad(reason)) => Err(RunError::BadJson { reason, stderr_tail }),
@@ -123,12 +138,14 @@ impl End<'_> {
         match stop {
             Stop::Cancelled => RunError::Cancelled,
             Stop::Deadline => {
-                let timeout_ms = self.invocation.limits.timeout.as_millis();
-                let timeout_ms = u64::try_from(timeout_ms).unwrap_or(u64::MAX);
-                RunError::Timeout { timeout_ms, stderr_tail }
+                let timeout_ms = millis(self.invocation.limits.timeout);
+                RunError::Timeout { timeout_ms, cpu_ms: self.cpu_ms, stderr_tail }
+            }
+            Stop::CpuTime => {
+                RunError::CpuTime { cpu_ms: millis(self.invocation.limits.cpu_time), stderr_tail }
             }
             Stop::OutputFull => {
-                RunError::OutputTooLarge { max_bytes: self.config.output_bytes_max, stderr_tail }
+                RunError::StdoutTooLarge { max_bytes: self.config.stdout_bytes_max(), stderr_tail }
             }
             Stop::Sleep => RunError::Trap { message: stop.to_string(), stderr_tail },
         }

@@ -4,9 +4,11 @@ use bytes::Bytes;
 use std::num::NonZero;
 use std::thread::available_parallelism;
 use std::time::Duration;
-use trustmesh_types::Digest;
+use trustmesh_types::{Digest, limits::OUTPUT_BYTES_MAX};
 
 const MIB: usize = 1024 * 1024;
+/// What stdout may have beside an output's data: `{"data":…}`, other members, white space.
+const ENVELOPE_BYTES_MAX: usize = 64 * 1024;
 
 /// Bounds of a runner as a whole.
 #[derive(Clone, Debug)]
@@ -21,7 +23,8 @@ pub struct RunnerConfig {
     pub module_bytes_max: usize,
     /// Largest input of a call.
     pub input_bytes_max: usize,
-    /// Most bytes a call may write to stdout.
+    /// Most bytes of an output's data, as canonical JSON. stdout may have 64 KiB more, for what
+    /// is around it.
     pub output_bytes_max: usize,
     /// How much of the end of stderr is kept.
     pub stderr_tail_bytes_max: usize,
@@ -35,9 +38,16 @@ impl Default for RunnerConfig {
             cache_bytes_max: 64 * MIB,
             module_bytes_max: 32 * MIB,
             input_bytes_max: 16 * MIB,
-            output_bytes_max: 4 * MIB,
+            output_bytes_max: usize::try_from(OUTPUT_BYTES_MAX).unwrap_or(usize::MAX),
             stderr_tail_bytes_max: 4 * 1024,
         }
+    }
+}
+
+impl RunnerConfig {
+    /// Most bytes that a call may write to stdout.
+    pub(crate) const fn stdout_bytes_max(&self) -> usize {
+        self.output_bytes_max.saturating_add(ENVELOPE_BYTES_MAX)
     }
 }
 
@@ -48,8 +58,10 @@ pub struct Limits {
     pub memory_bytes: u64,
     /// Wall time from the start of the call (not from when it was queued).
     pub timeout: Duration,
+    /// Time on a processor. Unlike the timeout, what else the machine does takes nothing of it.
+    pub cpu_time: Duration,
     /// Instructions, in wasmtime's fuel units: a bound that every machine meets at the
-    /// same instruction. `None` leaves the timeout alone to end the call.
+    /// same instruction. `None` leaves it to the times to end the call.
     pub fuel: Option<u64>,
 }
 

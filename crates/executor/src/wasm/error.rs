@@ -61,11 +61,27 @@ pub enum RunError {
         /// The end of stderr.
         stderr_tail: String,
     },
-    /// The application ran for too long.
-    #[error("the application did not end within {timeout_ms} ms")]
+    /// The application ran for too long by the wall's clock.
+    #[error(
+        "the application did not end within {timeout_ms} ms, of which it had a processor for \
+         {cpu_ms} ms: raise the task's timeout"
+    )]
     Timeout {
         /// The task's timeout.
         timeout_ms: u64,
+        /// CPU time that it used; far less than the timeout on a node that is too busy.
+        cpu_ms: u64,
+        /// The end of stderr.
+        stderr_tail: String,
+    },
+    /// The application used up its CPU time.
+    #[error(
+        "the application used up its {cpu_ms} ms of CPU time: raise cpu_millis in its \
+         requirements or the task's timeout"
+    )]
+    CpuTime {
+        /// The call's CPU time.
+        cpu_ms: u64,
         /// The end of stderr.
         stderr_tail: String,
     },
@@ -96,9 +112,19 @@ pub enum RunError {
         /// The end of stderr.
         stderr_tail: String,
     },
-    /// The application wrote too much.
+    /// The application wrote too much, so that it was stopped.
     #[error("the application wrote more than {max_bytes} bytes to stdout")]
+    StdoutTooLarge {
+        /// The limit.
+        max_bytes: usize,
+        /// The end of stderr.
+        stderr_tail: String,
+    },
+    /// The application's output has too much data.
+    #[error("the output's data has {got_bytes} bytes, at most {max_bytes} are allowed")]
     OutputTooLarge {
+        /// Size of the data, as canonical JSON.
+        got_bytes: usize,
         /// The limit.
         max_bytes: usize,
         /// The end of stderr.
@@ -150,9 +176,11 @@ impl RunError {
             Self::InputTooLarge { .. } => "input_too_large",
             Self::Trap { .. } => "trap",
             Self::Timeout { .. } => "timeout",
+            Self::CpuTime { .. } => "cpu_time",
             Self::OutOfFuel { .. } => "out_of_fuel",
             Self::OutOfMemory { .. } => "out_of_memory",
             Self::BadJson { .. } => "bad_json",
+            Self::StdoutTooLarge { .. } => "stdout_too_large",
             Self::OutputTooLarge { .. } => "output_too_large",
             Self::App { .. } => "app_error",
             Self::Exit { .. } => "exit_code",
@@ -182,9 +210,11 @@ impl RunError {
         match self {
             Self::Trap { stderr_tail, .. }
             | Self::Timeout { stderr_tail, .. }
+            | Self::CpuTime { stderr_tail, .. }
             | Self::OutOfFuel { stderr_tail, .. }
             | Self::OutOfMemory { stderr_tail, .. }
             | Self::BadJson { stderr_tail, .. }
+            | Self::StdoutTooLarge { stderr_tail, .. }
             | Self::OutputTooLarge { stderr_tail, .. }
             | Self::App { stderr_tail, .. }
             | Self::Exit { stderr_tail, .. } => stderr_tail,
@@ -203,6 +233,8 @@ impl RunError {
 pub(crate) enum Stop {
     #[error("deadline passed")]
     Deadline,
+    #[error("CPU time used up")]
+    CpuTime,
     #[error("cancelled")]
     Cancelled,
     #[error("stdout is full")]

@@ -13,6 +13,7 @@ mod host;
 mod output;
 mod runner;
 mod sandbox;
+mod spent;
 mod stdio;
 #[cfg(test)]
 mod tests;

@@ -30,7 +30,7 @@ struct Inner {
     sandbox: Sandbox,
     ticker: Ticker,
     modules: Mutex<ModuleCache>,
-    compiling: tokio::sync::Mutex<()>,
+    compiling: Arc<tokio::sync::Mutex<()>>,
     threads: Arc<Semaphore>,
     waiting: AtomicUsize,
 }
@@ -58,7 +58,7 @@ impl WasmRunner {
                 config,
                 sandbox,
                 ticker,
-                compiling: tokio::sync::Mutex::new(()),
+                compiling: Arc::default(),
                 threads: Arc::new(Semaphore::new(threads)),
                 waiting: AtomicUsize::new(0),
             }),
@@ -84,8 +84,9 @@ impl WasmRunner {
         if self.is_loaded(&module) {
             return Ok(());
         }
-        // Compiling takes much memory and every core: one at a time.
-        let _turn = self.inner.compiling.lock().await;
+        // Compiling takes much memory and every core: one at a time, also when whoever asked
+        // goes away meanwhile.
+        let turn = Arc::clone(&self.inner.compiling).lock_owned().await;
         if self.is_loaded(&module) {
             return Ok(());
         }
@@ -98,6 +99,7 @@ impl WasmRunner {
             let compiled = inner.sandbox.compile(&bytes, inner.config.module_bytes_max)?;
             check_code(compiled.code_bytes, inner.config.cache_bytes_max)?;
             inner.modules().insert(module, compiled);
+            drop(turn);
             Ok(())
         });
         compile.await.map_err(failed)?

@@ -4,7 +4,7 @@ use super::{Invocation, Limits, Output, RunError, RunnerConfig, WasmRunner};
 use bytes::Bytes;
 use std::num::NonZero;
 use std::time::{Duration, Instant};
-use trustmesh_types::Digest;
+use trustmesh_types::{Digest, limits::OUTPUT_BYTES_MAX};
 
 const MIB: u64 = 1024 * 1024;
 
@@ -73,7 +73,12 @@ fn invocation(module: Digest) -> Invocation {
     Invocation {
         module,
         input: Bytes::from_static(b"{\"data\":1}"),
-        limits: Limits { memory_bytes: 16 * MIB, timeout: Duration::from_secs(20), fuel: None },
+        limits: Limits {
+            memory_bytes: 16 * MIB,
+            timeout: Duration::from_secs(20),
+            cpu_time: Duration::from_secs(20),
+            fuel: None,
+        },
         seed: [1; 32],
         clock_unix_ms: 1_700_000_000_123,
     }
@@ -141,6 +146,30 @@ async fn an_endless_loop_ends_at_its_timeout() {
 }
 
 #[tokio::test]
+async fn an_endless_loop_ends_when_its_cpu_time_is_used_up() {
+    let runner = runner();
+    let mut call = loaded(&runner, &module("", "(loop $l (br $l))")).await;
+    call.limits.cpu_time = Duration::from_millis(40);
+    let started = Instant::now();
+    let error = runner.run(call).await.unwrap_err();
+    assert!(matches!(error, RunError::CpuTime { cpu_ms: 40, .. }), "{error:?}");
+    assert!(error.blames_application() && error.to_string().contains("cpu_millis"), "{error}");
+    assert!(started.elapsed() >= Duration::from_millis(40));
+}
+
+/// Threads that keep the machine busy take wall time, not the call's CPU time.
+#[tokio::test]
+async fn what_other_threads_use_is_not_the_calls() {
+    let runner = runner();
+    let mut call = loaded(&runner, &module("", "(loop $l (br $l))")).await;
+    call.limits.cpu_time = Duration::from_millis(200);
+    let (first, second) = tokio::join!(runner.run(call.clone()), runner.run(call));
+    for result in [first, second] {
+        assert!(matches!(result, Err(RunError::CpuTime { cpu_ms: 200, .. })), "{result:?}");
+    }
+}
+
+#[tokio::test]
 async fn fuel_ends_a_loop_at_the_same_instruction_each_time() {
     let runner = runner();
     let body = "(loop $l
@@ -183,12 +212,13 @@ async fn memory_stops_growing_at_its_cap() {
 #[tokio::test]
 async fn a_flood_of_output_is_stopped_and_one_of_stderr_cut() {
     let config = RunnerConfig { output_bytes_max: 100_000, ..RunnerConfig::default() };
+    let max = config.stdout_bytes_max();
     let runner = runner_with(config);
     let flood = "(loop $l (call $write (i32.const FD) (i32.const 64) (i32.const 50000)) (br $l))";
     let call = loaded(&runner, &module("", &flood.replace("FD", "1"))).await;
     let result = runner.run(call).await;
     assert!(
-        matches!(result, Err(RunError::OutputTooLarge { max_bytes: 100_000, .. })),
+        matches!(result, Err(RunError::StdoutTooLarge { max_bytes, .. }) if max_bytes == max),
         "{result:?}"
     );
     let mut call = loaded(&runner, &module("", &flood.replace("FD", "2"))).await;
@@ -392,15 +422,37 @@ async fn poll_once<F: Future>(mut future: std::pin::Pin<&mut F>) -> Option<F::Ou
     .await
 }
 
+/// The sample that passes its data on.
+fn noop() -> Bytes {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../apps/modules/noop.wasm");
+    Bytes::from(std::fs::read(path).unwrap())
+}
+
+#[tokio::test]
+async fn data_of_exactly_the_limit_fits_whatever_is_around_it() {
+    let runner = runner();
+    let mut call = loaded(&runner, &noop()).await;
+    call.limits.memory_bytes = 64 * MIB;
+    let max_bytes = usize::try_from(OUTPUT_BYTES_MAX).unwrap();
+    for (bytes, expected) in [(max_bytes, "ok"), (max_bytes + 1, "output_too_large")] {
+        let text = "x".repeat(bytes - 2);
+        call.input = format!("{{\"data\": \"{text}\"}}").into();
+        let result = runner.run(call.clone()).await;
+        assert_eq!(code(&result), expected, "{bytes} bytes");
+        match result {
+            Ok(output) => assert_eq!(output.data.len(), bytes),
+            Err(error) => assert_eq!(
+                error.to_string(),
+                format!("the output's data has {bytes} bytes, at most {max_bytes} are allowed")
+            ),
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_no_op_application_runs() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../apps/modules/noop.wasm");
-    let Ok(bytes) = std::fs::read(path) else {
-        println!("skipped: {path} has not been built");
-        return;
-    };
     let runner = runner();
-    let mut call = loaded(&runner, &Bytes::from(bytes)).await;
+    let mut call = loaded(&runner, &noop()).await;
     call.input = Bytes::from_static(
         br#"{"data": [1, 2], "inputs": {}, "params": {}, "total_task_time": 0}"#,
     );

@@ -126,7 +126,8 @@ impl Deeds {
     pub(super) fn prepare(&self, artifact: Digest) {
         let deeds = self.clone();
         tokio::spawn(async move {
-            if let Err(reason) = running::prepare(&deeds.runner, &deeds.store, artifact).await {
+            let prepared = running::prepare(&deeds.runner, &deeds.store, artifact).await;
+            if let Err(running::Failed { reason, .. }) = prepared {
                 tracing::warn!(artifact = %artifact.short(), reason, "a module can't be prepared");
             }
         });

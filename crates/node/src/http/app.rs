@@ -12,6 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use trustmesh_api::{Problem, Ready, limits};
 use trustmesh_consensus::Handle;
 use trustmesh_data::Store;
+use trustmesh_executor::WasmRunner;
 use trustmesh_types::{NetworkId, PublicKey, genesis::Genesis};
 
 /// Blocks that the history may be behind the ledger on a node that follows.
@@ -44,6 +45,8 @@ pub(crate) struct App {
     pub(crate) feed: Feed,
     /// For its figures.
     pub(crate) store: Store,
+    /// Says which modules can be run, and which are compiled.
+    pub(crate) runner: WasmRunner,
     /// Bounds.
     pub(crate) limits: config::HttpLimits,
     /// When to end.

@@ -1,4 +1,6 @@
 //! Uploads of artifacts by operators: answered with the receipts of f+1 validators.
+//!
+//! Invariant: an artifact that this node can't run is refused before anybody signs for it.
 
 use super::{app::Shared, body, identity, refusal::Refusal};
 use axum::{
@@ -6,6 +8,7 @@ use axum::{
     body::Body,
     extract::{Request, State},
 };
+use bytes::Bytes;
 use trustmesh_agent::Answer;
 use trustmesh_api::{ArtifactReceipts, ErrorCode, Problem, limits};
 use trustmesh_types::Digest;
@@ -27,10 +30,23 @@ pub(super) async fn publish(
         return Err(Refusal::new(ErrorCode::Invalid, "the artifact is empty: send its bytes"));
     }
     let (artifact, bytes) = (Digest::of(&read.bytes), read.bytes.len() as u64);
+    check_runs(&http, artifact, read.bytes.clone()).await?;
     match http.app.control.publish(read.bytes.as_ref().into()).await {
         Answer::Published(receipts) => Ok(Json(ArtifactReceipts { artifact, bytes, receipts })),
         answer => Err(refused(answer)),
     }
+}
+
+/// That the artifact is a module that runs here. It is compiled for that, one at a time and
+/// off the async threads, and stays compiled: the deployment that follows finds it ready.
+async fn check_runs(http: &Shared, artifact: Digest, bytes: Bytes) -> Result<(), Refusal> {
+    http.app.runner.load(artifact, bytes).await.map_err(|error| {
+        if error.blames_application() {
+            return Refusal::new(ErrorCode::Invalid, format!("the artifact can't be run: {error}"));
+        }
+        tracing::error!(%artifact, %error, "an artifact can't be checked");
+        Refusal::new(ErrorCode::Internal, "this node can't check the artifact: ask another one")
+    })
 }
 
 /// What an agent's answer means that is not the one hoped for.

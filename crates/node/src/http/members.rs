@@ -8,7 +8,10 @@ use super::{
 };
 use axum::{Json, extract::State};
 use trustmesh_api::{AppView, DeviceView, ListQuery, NodeView, Page, WorkflowView};
-use trustmesh_types::{AppId, PublicKey, WorkflowId};
+use trustmesh_types::{
+    AppId, PublicKey, WorkflowId,
+    records::{AppRecord, AppState},
+};
 
 type Answer<T> = Result<Json<T>, Refusal>;
 
@@ -23,6 +26,12 @@ fn node_view(node: trustmesh_state::NodeView, timestamp_ms: u64) -> NodeView {
         changed: node.changed.max(node.load.changed),
         info: node.info,
     }
+}
+
+fn app_view(http: &Shared, record: AppRecord) -> AppView {
+    let gone = record.wanted == AppState::Removed;
+    let ready_here = !gone && http.app.runner.is_loaded(&record.manifest.artifact);
+    AppView { record, ready_here }
 }
 
 fn device_view(device: trustmesh_state::DeviceView) -> DeviceView {
@@ -57,13 +66,16 @@ pub(super) async fn apps(
     Asked(query): Asked<ListQuery>,
 ) -> Json<Page<AppView>> {
     let state = http.app.consensus.state();
-    Json(page(state.apps(), |app| app.manifest.id.to_string(), &query))
+    let Page { items, next } = page(state.apps(), |app| app.manifest.id.to_string(), &query);
+    let items = items.into_iter().map(|record| app_view(&http, record)).collect();
+    Json(Page { items, next })
 }
 
 pub(super) async fn app(State(http): State<Shared>, segment: Segment) -> Answer<AppView> {
     let id: AppId = segment.read("the application's id")?;
     let found = http.app.consensus.state().app(&id);
-    found.map(Json).ok_or_else(|| Refusal::missing(format!("application {id}")))
+    let record = found.ok_or_else(|| Refusal::missing(format!("application {id}")))?;
+    Ok(Json(app_view(&http, record)))
 }
 
 pub(super) async fn workflows(

@@ -53,6 +53,7 @@ impl Load {
         let operator = self.mesh.operator()?;
         setup::deploy(&operator, "noop", samples::NOOP).await?;
         setup::create_workflow(&operator, &self.workflow).await?;
+        setup::ready(&operator, &["noop"], &progress).await?;
 
         progress.say(&format!("registering {devices} devices"));
         let operator = &operator;

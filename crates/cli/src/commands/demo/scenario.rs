@@ -66,6 +66,8 @@ async fn scenario(
     let workflow = workflow(input)?;
     setup::create_workflow(&operator, &workflow).await?;
     printer.note(&format!("created workflow {}: process, detect, alert", workflow.id))?;
+    let names = cold_chain::host::MODULES.map(|(name, _)| name);
+    setup::ready(&operator, &names, &Progress::spinner("the nodes compile them")).await?;
     let key =
         setup::register_device(&operator, "cold-room-1", &mesh.folder().join("device.key")).await?;
     printer.note(&format!("registered device cold-room-1 ({})\n", key.public().short()))?;
