@@ -183,7 +183,7 @@ pub fn client_of(genesis: &Genesis, names: &[String]) -> Done<Client> {
     } else {
         names.iter().map(|name| endpoint(genesis, name)).collect::<Done<_>>()?
     };
-    Client::new(genesis.network_id(), endpoints).map_err(Failure::from)
+    Client::new(genesis, endpoints).map_err(Failure::from)
 }
 
 fn endpoint(genesis: &Genesis, text: &str) -> Done<Endpoint> {

@@ -94,6 +94,26 @@ pub enum ClientError {
         /// What is wrong with it.
         reason: Unbelievable,
     },
+    /// A result came, but too few validators show the same record of its request.
+    #[error(
+        "the result of request {} can't be checked: {needed} validators must show the same \
+         record of it, of the {answered} that showed one at most {agreed} agree ({}); check that \
+         enough validators of the genesis are reachable from here",
+        request.short(),
+        list(others)
+    )]
+    Unattested {
+        /// The request.
+        request: RequestId,
+        /// Validators that must agree: one more than may be faulty.
+        needed: usize,
+        /// The most that agree.
+        agreed: usize,
+        /// Validators that showed an ended request.
+        answered: usize,
+        /// What the others said instead.
+        others: Vec<Attempt>,
+    },
     /// Something on this machine.
     #[error("{what}")]
     Local {
