@@ -100,11 +100,12 @@ impl Client {
         if endpoints.is_empty() {
             return Err(ClientError::NoEndpoint);
         }
-        let connect = |e| Connection::new(e, options.connect_timeout);
+        let network = genesis.network_id();
+        let connect = |e| Connection::new(e, network, options.connect_timeout);
         let connections = endpoints.into_iter().map(connect).collect::<Result<_, _>>()?;
         let validators = genesis.nodes.iter().filter(|node| node.roles.validator);
         let inner = Inner {
-            network: genesis.network_id(),
+            network,
             options,
             connections,
             validators: validators.map(Endpoint::of_node).collect(),
@@ -192,7 +193,7 @@ impl Client {
                     Ok(answer) => return Ok((answer, at, connection.endpoint.node)),
                     Err(failure) => {
                         pause = pause.max(told_to_wait(&failure));
-                        tried.push(transient(address, failure)?);
+                        tried.push(self.transient(address, failure)?);
                     }
                 }
             }
@@ -203,6 +204,25 @@ impl Client {
         // The last round says enough; earlier ones mostly repeat it.
         let tried = tried.split_off(tried.len().saturating_sub(count));
         Err(ClientError::Unreachable { tried })
+    }
+
+    /// What another node, or the same one later, may do better; everything else is final.
+    fn transient(&self, address: &str, failure: Failure) -> Result<Attempt, ClientError> {
+        let address = address.to_owned();
+        match failure {
+            Failure::Network(reason) => Ok(Attempt { address, reason }),
+            Failure::Problem(problem) if passes(problem.code) => {
+                let reason = format!("{} ({})", problem.detail, problem.code);
+                Ok(Attempt { address, reason })
+            }
+            Failure::Problem(problem) => Err(ClientError::Refused { address, problem }),
+            Failure::Bad(reason) => Err(ClientError::BadAnswer { address, reason }),
+            Failure::OtherNetwork(got) => Err(self.other_network(address, got)),
+        }
+    }
+
+    fn other_network(&self, address: String, got: NetworkId) -> ClientError {
+        ClientError::OtherNetwork { address, got, expected: self.network() }
     }
 
     /// Makes a call once at one node, which may be none of the endpoints.
@@ -219,6 +239,7 @@ impl Client {
                 Err(ClientError::Unreachable { tried: vec![Attempt { address, reason }] })
             }
             Err(Failure::Bad(reason)) => Err(ClientError::BadAnswer { address, reason }),
+            Err(Failure::OtherNetwork(got)) => Err(self.other_network(address, got)),
         }
     }
 
@@ -269,7 +290,8 @@ impl Client {
     }
 
     fn learn(&self, endpoint: &Endpoint) -> Result<Connection, ClientError> {
-        let connection = Connection::new(endpoint.clone(), self.inner.options.connect_timeout)?;
+        let (network, connect) = (self.network(), self.inner.options.connect_timeout);
+        let connection = Connection::new(endpoint.clone(), network, connect)?;
         let mut learned = self.learned();
         if learned.len() < LEARNED_MAX {
             learned.insert(endpoint.node, connection.clone());
@@ -288,20 +310,6 @@ fn told_to_wait(failure: &Failure) -> Duration {
     match failure {
         Failure::Problem(problem) => Duration::from_millis(problem.retry_after_ms().unwrap_or(0)),
         _ => Duration::ZERO,
-    }
-}
-
-/// What another node, or the same one later, may do better; everything else is final.
-fn transient(address: &str, failure: Failure) -> Result<Attempt, ClientError> {
-    let address = address.to_owned();
-    match failure {
-        Failure::Network(reason) => Ok(Attempt { address, reason }),
-        Failure::Problem(problem) if passes(problem.code) => {
-            let reason = format!("{} ({})", problem.detail, problem.code);
-            Ok(Attempt { address, reason })
-        }
-        Failure::Problem(problem) => Err(ClientError::Refused { address, problem }),
-        Failure::Bad(reason) => Err(ClientError::BadAnswer { address, reason }),
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::check::Unbelievable;
 use std::time::Duration;
 use trustmesh_api::Problem;
-use trustmesh_types::{RequestId, TxId, reject::Rejection};
+use trustmesh_types::{NetworkId, RequestId, TxId, reject::Rejection};
 
 /// One try at one node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +34,21 @@ pub enum ClientError {
     Unreachable {
         /// Every try.
         tried: Vec<Attempt>,
+    },
+    /// A node proved its key, but it works in another network.
+    #[error(
+        "{address} is a node of network {}, and the genesis given is that of network {}: give \
+         the genesis of the network meant, or endpoints of this one",
+        got.short(),
+        expected.short()
+    )]
+    OtherNetwork {
+        /// The node's address.
+        address: String,
+        /// The network it says it works in.
+        got: NetworkId,
+        /// The client's network.
+        expected: NetworkId,
     },
     /// A node answered with a problem that another try does not help.
     #[error("{address} refused ({}): {problem}", problem.code)]

@@ -8,6 +8,7 @@ use crate::{
     mesh::{Mesh, one_at_a_time},
     run::{Run, trustmesh, trustmesh_in},
 };
+use serde_json::Value;
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 /// What to run, the exit code, and parts of the message.
@@ -142,6 +143,16 @@ fn what_the_network_refuses() {
     // After all that, the mesh still works.
     let args = ["request", "submit", "open", "data.json", "--key", device, "--wait"];
     mesh.run(&args).ok();
+
+    // The same nodes under another genesis: a read must not show the wrong network.
+    let genesis = fs::read_to_string(mesh.folder().join("genesis.json")).expect("a genesis");
+    let mut other: Value = serde_json::from_str(&genesis).expect("JSON");
+    other["name"] = "elsewhere".into();
+    mesh.write("other.json", other.to_string());
+    for command in [["ledger", "status"], ["request", "list"]] {
+        mesh.run(&[&command[..], &["--genesis", "other.json"]].concat())
+            .refused(1, &["is a node of network", "genesis"]);
+    }
 
     // A result is for its own device alone.
     let listed = mesh.run(&["request", "list", "-o", "json"]).json();
