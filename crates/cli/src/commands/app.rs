@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use trustmesh_client::AppSpec;
 use trustmesh_types::{
     AppId, PublicKey,
+    limits::ARTIFACT_BYTES_MAX,
     records::{AppState, Runtime},
     resources::{MIB, Resources},
 };
@@ -101,7 +102,7 @@ pub async fn run(context: &Context, command: AppCommand) -> Done {
 }
 
 async fn deploy(context: &Context, args: &DeployArgs) -> Done {
-    let module = parse::read(&args.file)?;
+    let module = parse::read_at_most(&args.file, ARTIFACT_BYTES_MAX)?;
     let spec = args.spec(&module)?;
     let operator = context.operator()?;
     let (id, bytes) = (spec.id.clone(), module.len() as u64);
