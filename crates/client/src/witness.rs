@@ -26,6 +26,9 @@ use trustmesh_types::{PublicKey, RequestId};
 /// is mostly one block behind, for some milliseconds.
 const FIRST_PAUSE_DIVISOR: u32 = 8;
 
+/// Whatever a client's options say, nobody is asked over and over without a pause.
+const PAUSE_MIN: Duration = Duration::from_millis(40);
+
 /// What validators show of one request, and how many must show the same.
 #[derive(Debug)]
 struct Tally {
@@ -120,7 +123,7 @@ impl Client {
 impl Inquiry<'_> {
     /// Until enough agree, or nobody is left to ask.
     async fn run(&mut self, until: Instant) -> Option<RequestView> {
-        let patience = self.client.options().pause;
+        let patience = self.pause();
         while !self.asks.is_empty() {
             let joined = match tokio::time::timeout(patience, self.asks.join_next()).await {
                 Ok(Some(Ok(answer))) => answer,
@@ -158,6 +161,10 @@ impl Inquiry<'_> {
         None
     }
 
+    fn pause(&self) -> Duration {
+        self.client.options().pause.max(PAUSE_MIN)
+    }
+
     fn ask_another(&mut self) {
         if let Some(connection) = self.fresh.pop_front() {
             self.ask(connection, 0, Duration::ZERO);
@@ -165,7 +172,7 @@ impl Inquiry<'_> {
     }
 
     fn ask_again(&mut self, connection: Connection, turn: u32, until: Instant) {
-        let pause = self.client.options().pause;
+        let pause = self.pause();
         let pause = pause.min((pause / FIRST_PAUSE_DIVISOR).saturating_mul(1 << turn.min(8)));
         if Instant::now() + pause < until {
             self.ask(connection, turn.saturating_add(1), pause);
