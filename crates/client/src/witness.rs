@@ -26,6 +26,9 @@ use trustmesh_types::{PublicKey, RequestId};
 /// is mostly one block behind, for some milliseconds.
 const FIRST_PAUSE_DIVISOR: u32 = 8;
 
+/// Once a result is here, its check may take this long even if the wait for it is over.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// Whatever a client's options say, nobody is asked over and over without a pause.
 const PAUSE_MIN: Duration = Duration::from_millis(40);
 
@@ -56,6 +59,17 @@ impl Tally {
 
     fn alike(&self, view: &RequestView) -> usize {
         self.shown.values().filter(|other| same_record(view, other)).count()
+    }
+}
+
+/// An error without the address, which stands beside it.
+fn brief(error: ClientError) -> String {
+    match error {
+        ClientError::Unreachable { tried } => {
+            tried.into_iter().map(|attempt| attempt.reason).collect::<Vec<_>>().join("; ")
+        }
+        ClientError::Refused { problem, .. } => format!("{} ({})", problem.detail, problem.code),
+        other => other.to_string(),
     }
 }
 
@@ -95,6 +109,7 @@ impl Client {
         holder: &PublicKey,
         until: Instant,
     ) -> Result<RequestView, ClientError> {
+        let until = until.max(Instant::now() + GRACE);
         let needed = self.attesting();
         let mut inquiry = Inquiry {
             client: self,
@@ -149,7 +164,7 @@ impl Inquiry<'_> {
                 view => {
                     let why = match view {
                         Ok(_) => "it says that the request has not ended".to_owned(),
-                        Err(error) => error.to_string(),
+                        Err(error) => brief(error),
                     };
                     let address = connection.endpoint.address.clone();
                     self.without.insert(node, Attempt { address, reason: why });
