@@ -112,10 +112,11 @@ fn order_1() -> [u8; 32] {
     bytes
 }
 
+/// About half of all texts are none; zeros, were there none, would fail the test.
 fn no_point() -> PublicKey {
     let text = |n: u8| PublicKey([n; 32]);
     (0..=255)
         .map(text)
         .find(|k| k.check().is_err_and(|e| e.to_string().contains("no point")))
-        .unwrap()
+        .unwrap_or(PublicKey([0; 32]))
 }
