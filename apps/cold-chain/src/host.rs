@@ -3,9 +3,15 @@
 //! A CSV has a header row with `timestamp`, one temperature column (`temperature_c`,
 //! `temperature_f`, or `value`, which is °F as in the Numenta Anomaly Benchmark) and
 //! optionally `humidity` in percent. Other columns are ignored. A plain `temperature` is
-//! refused, since it names no unit. Line numbers in errors count from 1, the header included.
+//! refused, since it names no unit. A value may be missing, but one that is there must be a
+//! finite number, and every timestamp must be readable: a whole file of the wrong form shall
+//! not look like data that was cleaned away. Line numbers in errors count from 1, the header
+//! included; what a file holds is quoted cut to [`QUOTED_CHARS_MAX`] characters.
 
-use crate::reading::{READINGS_MAX, Reading, Unit, Window};
+use crate::{
+    reading::{READINGS_MAX, Reading, Unit, Window},
+    time,
+};
 use std::io::Read;
 
 /// The built `process-sensor-data` module.
@@ -21,6 +27,17 @@ pub const MODULES: [(&str, &[u8]); 3] = [
     ("detect-anomalies", DETECT_ANOMALIES),
     ("generate-alerts", GENERATE_ALERTS),
 ];
+
+/// Most characters of a file that an error quotes.
+pub const QUOTED_CHARS_MAX: usize = 60;
+
+fn cut(text: &str) -> String {
+    let mut short: String = text.chars().take(QUOTED_CHARS_MAX).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
+}
 
 /// A CSV that gives no windows.
 #[derive(Debug, thiserror::Error)]
@@ -38,11 +55,19 @@ pub enum CsvError {
     Column {
         /// What is needed.
         missing: &'static str,
-        /// The columns that are there, comma separated.
+        /// The columns that are there, comma separated and cut.
         found: String,
     },
+    /// A timestamp that can't be read.
+    #[error("line {line}: timestamp is {got:?}, expected one like 2026-01-31 13:45:00")]
+    Timestamp {
+        /// The line, from 1.
+        line: u64,
+        /// What stands there.
+        got: String,
+    },
     /// A field is no number.
-    #[error("line {line}: {column} is {got:?}, expected a number")]
+    #[error("line {line}: {column} is {got:?}, expected a finite number")]
     Number {
         /// The line, from 1.
         line: u64,
@@ -74,7 +99,7 @@ impl Columns {
         let names: Vec<String> =
             header.iter().map(|n| n.trim().trim_start_matches('\u{feff}').to_lowercase()).collect();
         let at = |name: &str| names.iter().position(|n| n == name);
-        let missing = |missing| CsvError::Column { missing, found: names.join(", ") };
+        let missing = |missing| CsvError::Column { missing, found: cut(&names.join(", ")) };
         let (temperature, unit) = match (at("temperature_c"), at("temperature_f"), at("value")) {
             (Some(column), _, _) => (column, Unit::C),
             (_, Some(column), _) | (_, _, Some(column)) => (column, Unit::F),
@@ -99,14 +124,19 @@ impl Columns {
             if text.is_empty() {
                 return Ok(None);
             }
-            text.parse().map(Some).map_err(|_| CsvError::Number {
+            let finite = text.parse().ok().filter(|value: &f64| value.is_finite());
+            finite.map(Some).ok_or_else(|| CsvError::Number {
                 line,
-                column: header.get(column).unwrap_or("").trim().to_owned(),
-                got: text.chars().take(40).collect(),
+                column: cut(header.get(column).unwrap_or("").trim()),
+                got: cut(text),
             })
         };
+        let timestamp = row.get(self.timestamp).unwrap_or("").trim().to_owned();
+        if time::parse(&timestamp).is_none() {
+            return Err(CsvError::Timestamp { line, got: cut(&timestamp) });
+        }
         Ok(Reading {
-            timestamp: row.get(self.timestamp).unwrap_or("").trim().to_owned(),
+            timestamp,
             temperature: number(self.temperature)?,
             humidity: self.humidity.map_or(Ok(None), number)?,
         })
@@ -168,8 +198,29 @@ mod tests {
         assert!(refused("time,value\n").contains("no column timestamp"));
         assert!(refused("timestamp,temperature\n").contains("temperature_c"));
         assert!(refused("timestamp,value\n").contains("no reading"));
-        assert!(refused("timestamp,value\na,1\nb,warm\n").contains("line 3: value is \"warm\""));
         assert!(refused("timestamp,value\na,1,2\n").contains("line 2"));
+        let good = "2026-01-01 00:00:00,1,50";
+        for (row, part) in [
+            ("2026-01-01 00:00:00,warm,", "value is \"warm\""),
+            ("2026-01-01 00:00:00,NaN,", "value is \"NaN\""),
+            ("2026-01-01 00:00:00,-inf,", "value is \"-inf\""),
+            ("2026-01-01 00:00:00,1e999,", "value is \"1e999\""),
+            ("2026-01-01 00:00:00,1,infinity", "humidity is \"infinity\""),
+            ("yesterday,1,", "timestamp is \"yesterday\""),
+            ("2026-13-01 00:00:00,1,", "timestamp is \"2026-13-01"),
+            (",1,", "timestamp is \"\""),
+        ] {
+            let message = refused(&format!("timestamp,value,humidity\n{good}\n{row}\n"));
+            assert!(message.contains("line 3") && message.contains(part), "{row}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_not_echoed() {
+        let message = refused(&format!("{}\n1\n", "x".repeat(10_000)));
+        assert!(message.contains("no column") && message.len() < 200, "{message}");
+        let message = refused(&format!("timestamp,value\n{},1\n", "9".repeat(10_000)));
+        assert!(message.contains("line 2") && message.len() < 200, "{message}");
         assert!(windows_from_csv(&b""[..], 0).unwrap_err().to_string().contains("0 readings"));
     }
 }

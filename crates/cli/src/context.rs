@@ -141,7 +141,12 @@ impl Context {
 impl ContextFile {
     /// Reads a context file; its paths are relative to it.
     pub fn load(path: &Path) -> Done<Self> {
-        let text = std::fs::read_to_string(path).map_err(|e| Failure::unreadable(path, &e))?;
+        let text = std::fs::read_to_string(path).map_err(|e| {
+            Failure::unreadable(path, &e).advise(
+                "--context and TRUSTMESH_CONTEXT name a trustmesh.toml or its folder; `trustmesh \
+                 network init DIR` makes one",
+            )
+        })?;
         let mut file: Self = toml::from_str(&text).map_err(|e| {
             Failure::usage(format!("{}: {}", path.display(), e.to_string().trim_end()))
                 .advise("it may hold genesis, key and endpoints; see `trustmesh --help`")
@@ -164,7 +169,12 @@ impl ContextFile {
 
 /// Reads and checks a genesis document.
 pub fn load_genesis(path: &Path) -> Done<Genesis> {
-    let text = std::fs::read_to_string(path).map_err(|e| Failure::unreadable(path, &e))?;
+    let text = std::fs::read_to_string(path).map_err(|e| {
+        Failure::unreadable(path, &e).advise(
+            "name the network's genesis document with --genesis FILE, or make a network with \
+             `trustmesh network init DIR` and run commands inside DIR",
+        )
+    })?;
     let genesis: Genesis = serde_json::from_str(&text)
         .map_err(|e| Failure::usage(format!("{} is no genesis: {e}", path.display())))?;
     genesis.validate().map_err(|e| Failure::usage(format!("{}: {e}", path.display())))?;
@@ -173,7 +183,13 @@ pub fn load_genesis(path: &Path) -> Done<Genesis> {
 
 /// Reads a key file.
 pub fn load_key(path: &Path) -> Done<SecretKey> {
-    keystore::load(path).map_err(Failure::usage)
+    keystore::load(path).map_err(|e| {
+        let failure = Failure::usage(e);
+        if path.exists() {
+            return failure;
+        }
+        failure.advise("name a key file with --key FILE; `trustmesh key generate FILE` makes one")
+    })
 }
 
 /// A client over the named nodes of a network, or over all that genesis knows.
@@ -183,7 +199,7 @@ pub fn client_of(genesis: &Genesis, names: &[String]) -> Done<Client> {
     } else {
         names.iter().map(|name| endpoint(genesis, name)).collect::<Done<_>>()?
     };
-    Client::new(genesis.network_id(), endpoints).map_err(Failure::from)
+    Client::new(genesis, endpoints).map_err(Failure::from)
 }
 
 fn endpoint(genesis: &Genesis, text: &str) -> Done<Endpoint> {

@@ -6,7 +6,7 @@
 //!
 //! What a user reads says what was wrong, where, and what to do.
 
-use std::{fmt::Display, path::Path, process::ExitCode};
+use std::{fmt::Display, io::ErrorKind, path::Path, process::ExitCode};
 use trustmesh_client::ClientError;
 use trustmesh_types::ids::NameError;
 
@@ -34,12 +34,33 @@ impl Failure {
 
     /// A file could not be read.
     pub fn unreadable(path: &Path, error: &std::io::Error) -> Self {
-        Self::usage(format!("can't read {}: {error}", path.display()))
+        let failure = Self::usage(format!("can't read {}: {error}", path.display()));
+        failure.advise_on(error.kind(), path)
     }
 
     /// A file could not be written.
     pub fn unwritable(path: &Path, error: &std::io::Error) -> Self {
-        Self::failed(format!("can't write {}: {error}", path.display()))
+        let failure = Self::failed(format!("can't write {}: {error}", path.display()));
+        failure.advise_on(error.kind(), path)
+    }
+
+    /// What helps against the commonest refusals of the operating system.
+    fn advise_on(self, kind: ErrorKind, path: &Path) -> Self {
+        match kind {
+            ErrorKind::NotFound if path.is_relative() => {
+                self.advise("check the name; it is looked up from the folder you are in")
+            }
+            ErrorKind::NotFound => self.advise("check the name and that its folder exists"),
+            ErrorKind::PermissionDenied => {
+                self.advise("check the file's mode and owner, and those of its folder")
+            }
+            ErrorKind::IsADirectory => self.advise("name a file, not a folder"),
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+                self.advise("make room on that disk, or choose another folder")
+            }
+            ErrorKind::ReadOnlyFilesystem => self.advise("choose a folder that can be written"),
+            _ => self,
+        }
     }
 
     /// Whoever read our output has gone: no reason to say anything.
@@ -88,5 +109,18 @@ impl From<NameError> for Failure {
 impl Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.what)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_not_there_comes_with_what_to_do() {
+        let error = std::io::Error::from(ErrorKind::NotFound);
+        let failure = Failure::unreadable(Path::new("data.json"), &error);
+        assert!(failure.to_string().contains("data.json"));
+        assert!(failure.advice.is_some_and(|advice| advice.contains("the folder you are in")));
     }
 }

@@ -4,7 +4,8 @@
 //! every completion is signed by a node to which the plan on the ledger assigns the task,
 //! that it is one of those that the ledger finalized, that the completions hang together
 //! from the device's own input to the sinks, and that the outputs are the ones they name.
-//! What the ledger says is taken from a node's word, another one's where there is one.
+//! What the ledger says is taken from f+1 validators that say the same, never from the
+//! holder alone (`witness`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use trustmesh_api::{RequestView, ResultBundle};
@@ -201,4 +202,4 @@ fn check_outputs(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -8,7 +8,7 @@ use crate::{
 use reqwest::Method;
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -16,7 +16,10 @@ use std::{
     time::Duration,
 };
 use trustmesh_api::{ErrorCode, Problem};
-use trustmesh_types::{NetworkId, PublicKey};
+use trustmesh_types::{
+    NetworkId, PublicKey,
+    genesis::{Genesis, faults_tolerated},
+};
 
 /// How patient a client is. Every wait and retry is bounded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +58,8 @@ struct Inner {
     network: NetworkId,
     options: Options,
     connections: Vec<Connection>,
+    /// Those of genesis: for ever the network's.
+    validators: Vec<Endpoint>,
     learned: Mutex<BTreeMap<PublicKey, Connection>>,
     preferred: AtomicUsize,
 }
@@ -73,13 +78,14 @@ impl std::fmt::Debug for Client {
 }
 
 impl Client {
-    /// A client that asks these nodes, the first one first.
+    /// A client of the network of `genesis` that asks these nodes, the first one first. What
+    /// one node can't be believed alone, it asks the validators of genesis.
     ///
     /// # Errors
     /// [`ClientError::NoEndpoint`] without any, [`ClientError::Local`] when TLS can't be set
     /// up.
-    pub fn new(network: NetworkId, endpoints: Vec<Endpoint>) -> Result<Self, ClientError> {
-        Self::with_options(network, endpoints, Options::default())
+    pub fn new(genesis: &Genesis, endpoints: Vec<Endpoint>) -> Result<Self, ClientError> {
+        Self::with_options(genesis, endpoints, Options::default())
     }
 
     /// The same with other patience.
@@ -87,19 +93,22 @@ impl Client {
     /// # Errors
     /// As [`Self::new`].
     pub fn with_options(
-        network: NetworkId,
+        genesis: &Genesis,
         endpoints: Vec<Endpoint>,
         options: Options,
     ) -> Result<Self, ClientError> {
         if endpoints.is_empty() {
             return Err(ClientError::NoEndpoint);
         }
-        let connect = |e| Connection::new(e, options.connect_timeout);
+        let network = genesis.network_id();
+        let connect = |e| Connection::new(e, network, options.connect_timeout);
         let connections = endpoints.into_iter().map(connect).collect::<Result<_, _>>()?;
+        let validators = genesis.nodes.iter().filter(|node| node.roles.validator);
         let inner = Inner {
             network,
             options,
             connections,
+            validators: validators.map(Endpoint::of_node).collect(),
             learned: Mutex::default(),
             preferred: AtomicUsize::new(0),
         };
@@ -175,17 +184,6 @@ impl Client {
         Ok((answer, node))
     }
 
-    /// The same, but asks `node` last: for a second opinion.
-    pub(crate) async fn send_avoiding<T: DeserializeOwned>(
-        &self,
-        node: &PublicKey,
-        call: &Call,
-    ) -> Result<T, ClientError> {
-        let at = self.inner.connections.iter().position(|c| c.endpoint.node == *node);
-        let first = at.map_or_else(|| self.inner.preferred.load(Ordering::Relaxed), |at| at + 1);
-        self.send_from(first, call, &mut Vec::new()).await.map(|(answer, ..)| answer)
-    }
-
     async fn send_from<T: DeserializeOwned>(
         &self,
         first: usize,
@@ -205,7 +203,7 @@ impl Client {
                     Ok(answer) => return Ok((answer, at, connection.endpoint.node)),
                     Err(failure) => {
                         pause = pause.max(told_to_wait(&failure));
-                        tried.push(transient(address, failure)?);
+                        tried.push(self.transient(address, failure)?);
                     }
                 }
             }
@@ -217,6 +215,25 @@ impl Client {
         let from = tried.len().saturating_sub(count);
         let tried = tried.iter().skip(from).cloned().collect();
         Err(ClientError::Unreachable { tried })
+    }
+
+    /// What another node, or the same one later, may do better; everything else is final.
+    fn transient(&self, address: &str, failure: Failure) -> Result<Attempt, ClientError> {
+        let address = address.to_owned();
+        match failure {
+            Failure::Network(reason) => Ok(Attempt { address, reason }),
+            Failure::Problem(problem) if passes(problem.code) => {
+                let reason = format!("{} ({})", problem.detail, problem.code);
+                Ok(Attempt { address, reason })
+            }
+            Failure::Problem(problem) => Err(ClientError::Refused { address, problem }),
+            Failure::Bad(reason) => Err(ClientError::BadAnswer { address, reason }),
+            Failure::OtherNetwork(got) => Err(self.other_network(address, got)),
+        }
+    }
+
+    fn other_network(&self, address: String, got: NetworkId) -> ClientError {
+        ClientError::OtherNetwork { address, got, expected: self.network() }
     }
 
     /// Makes a call once at one node, which may be none of the endpoints.
@@ -233,6 +250,7 @@ impl Client {
                 Err(ClientError::Unreachable { tried: vec![Attempt { address, reason }] })
             }
             Err(Failure::Bad(reason)) => Err(ClientError::BadAnswer { address, reason }),
+            Err(Failure::OtherNetwork(got)) => Err(self.other_network(address, got)),
         }
     }
 
@@ -254,11 +272,40 @@ impl Client {
             return Ok(known.clone());
         }
         let info = self.node(node).await?.info;
-        let endpoint = Endpoint { address: info.http_address, node: *node };
-        let connection = Connection::new(endpoint, self.inner.options.connect_timeout)?;
+        self.learn(&Endpoint::of_node(&info))
+    }
+
+    /// Validators that must show the same before it is believed: one more than may be faulty.
+    pub(crate) fn attesting(&self) -> usize {
+        faults_tolerated(self.inner.validators.len()) + 1
+    }
+
+    /// Connections to all validators: `first` before the others, if it is one, and those that
+    /// are among the endpoints before those that are not.
+    pub(crate) fn validators(&self, first: &PublicKey) -> Result<Vec<Connection>, ClientError> {
+        let votes = |node: &PublicKey| self.inner.validators.iter().any(|v| v.node == *node);
+        let mut all = self.connections();
+        all.retain(|c| votes(&c.endpoint.node));
+        for endpoint in &self.inner.validators {
+            if all.iter().any(|c| c.endpoint.node == endpoint.node) {
+                continue;
+            }
+            let known = self.learned().get(&endpoint.node).cloned();
+            all.push(known.map_or_else(|| self.learn(endpoint), Ok)?);
+        }
+        // One node may stand twice among the endpoints, by two addresses.
+        let mut seen = BTreeSet::new();
+        all.retain(|c| seen.insert(c.endpoint.node));
+        all.sort_by_key(|c| c.endpoint.node != *first);
+        Ok(all)
+    }
+
+    fn learn(&self, endpoint: &Endpoint) -> Result<Connection, ClientError> {
+        let (network, connect) = (self.network(), self.inner.options.connect_timeout);
+        let connection = Connection::new(endpoint.clone(), network, connect)?;
         let mut learned = self.learned();
         if learned.len() < LEARNED_MAX {
-            learned.insert(*node, connection.clone());
+            learned.insert(endpoint.node, connection.clone());
         }
         Ok(connection)
     }
@@ -274,20 +321,6 @@ fn told_to_wait(failure: &Failure) -> Duration {
     match failure {
         Failure::Problem(problem) => Duration::from_millis(problem.retry_after_ms().unwrap_or(0)),
         _ => Duration::ZERO,
-    }
-}
-
-/// What another node, or the same one later, may do better; everything else is final.
-fn transient(address: &str, failure: Failure) -> Result<Attempt, ClientError> {
-    let address = address.to_owned();
-    match failure {
-        Failure::Network(reason) => Ok(Attempt { address, reason }),
-        Failure::Problem(problem) if passes(problem.code) => {
-            let reason = format!("{} ({})", problem.detail, problem.code);
-            Ok(Attempt { address, reason })
-        }
-        Failure::Problem(problem) => Err(ClientError::Refused { address, problem }),
-        Failure::Bad(reason) => Err(ClientError::BadAnswer { address, reason }),
     }
 }
 

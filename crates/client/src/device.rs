@@ -31,6 +31,8 @@ use zeroize::Zeroizing;
 const POLL: Duration = Duration::from_secs(10);
 /// A node that does not know the request may be this far behind the one that accepted it.
 const LAG: Duration = Duration::from_secs(5);
+/// Longest wait for a result; requests live shorter.
+const WAIT_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Most nodes asked for a result in one round.
 const HOLDERS_MAX: usize = 16;
 /// How far a node's clock may be ahead of this one's, when it says that a deadline has passed.
@@ -56,7 +58,7 @@ pub struct SubmitSpec {
 pub struct Checked {
     /// Output of every sink.
     pub outputs: BTreeMap<TaskId, Value>,
-    /// The ledger's record of the request.
+    /// The ledger's record of the request, as f+1 validators show it; its history is one node's.
     pub view: RequestView,
     /// The node that delivered.
     pub holder: PublicKey,
@@ -179,12 +181,13 @@ impl Device {
     /// # Errors
     /// [`ClientError::NoResult`] when the request ended without one,
     /// [`ClientError::Pending`] when there is none after `wait`,
-    /// [`ClientError::Unbelievable`] when every holder's is wrong.
+    /// [`ClientError::Unbelievable`] when every holder's is wrong,
+    /// [`ClientError::Unattested`] when too few validators confirm what the ledger holds.
     pub async fn result(&self, id: &RequestId, wait: Duration) -> Result<Checked, ClientError> {
         let start = Instant::now();
+        let until = start + wait.min(WAIT_MAX);
         for turn in 0.. {
-            let left = wait.saturating_sub(start.elapsed());
-            let round = match self.round(id, turn, left).await {
+            let round = match self.round(id, turn, until).await {
                 Err(error) if unknown(&error) && start.elapsed() < LAG.min(wait) => {
                     Round::Again(Some(error))
                 }
@@ -207,7 +210,7 @@ impl Device {
         &self,
         id: &RequestId,
         turn: usize,
-        left: Duration,
+        until: Instant,
     ) -> Result<Round, ClientError> {
         let mut queue: VecDeque<Connection> = self.client.connections().into();
         let first = turn.checked_rem(queue.len()).unwrap_or(0);
@@ -220,11 +223,14 @@ impl Device {
                 continue;
             }
             asked.push(node);
+            let left = until.saturating_duration_since(Instant::now());
             let error = match self.pull(&connection, id, POLL.min(left)).await {
-                Ok(Pulled::Result(sealed)) => match self.open_and_check(id, node, &sealed).await {
-                    Ok(checked) => return Ok(Round::Done(Box::new(checked))),
-                    Err(error) => error,
-                },
+                Ok(Pulled::Result(sealed)) => {
+                    match self.open_and_check(id, node, &sealed, until).await {
+                        Ok(checked) => return Ok(Round::Done(Box::new(checked))),
+                        Err(error) => error,
+                    }
+                }
                 // The node waited in our stead; asking others at once would not help.
                 Ok(Pulled::NotYet) => return Ok(Round::Again(None)),
                 Ok(Pulled::Elsewhere(holders)) => {
@@ -283,26 +289,13 @@ impl Device {
         id: &RequestId,
         holder: PublicKey,
         sealed: &SealedResult,
+        until: Instant,
     ) -> Result<Checked, ClientError> {
         let wrong = |reason| ClientError::Unbelievable { request: *id, reason };
         let bundle = self.open(id, sealed).map_err(wrong)?;
-        let call = self.client.call_get(paths::request(id));
-        let mut view: RequestView = self.client.send_avoiding(&holder, &call).await?;
-        if !view.status.ended() {
-            // The other node lags behind the holder.
-            view = self.view_at(&holder, id).await?;
-        }
+        let view = self.client.attested(id, &holder, until).await?;
         check::check(&self.client.network(), id, &view, &bundle).map_err(wrong)?;
         Ok(Checked { outputs: bundle.outputs, view, holder })
-    }
-
-    async fn view_at(&self, node: &PublicKey, id: &RequestId) -> Result<RequestView, ClientError> {
-        let connection = self.client.connection_to(node).await?;
-        let call = self.client.call_get(paths::request(id));
-        self.client.send_to(&connection, &call).await?.map_err(|problem| ClientError::Refused {
-            address: connection.endpoint.address.clone(),
-            problem: Box::new(problem),
-        })
     }
 
     fn open(&self, id: &RequestId, sealed: &SealedResult) -> Result<ResultBundle, Unbelievable> {
@@ -342,7 +335,7 @@ fn too_late(error: ClientError, tried: Vec<Attempt>) -> ClientError {
 /// Whether asking again later may help.
 fn may_pass(error: &ClientError) -> bool {
     match error {
-        ClientError::Unreachable { .. } => true,
+        ClientError::Unreachable { .. } | ClientError::Unattested { .. } => true,
         ClientError::Refused { problem, .. } => passes(problem.code),
         _ => false,
     }

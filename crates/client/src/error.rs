@@ -3,7 +3,7 @@
 use crate::check::Unbelievable;
 use std::time::Duration;
 use trustmesh_api::Problem;
-use trustmesh_types::{RequestId, TxId, reject::Rejection};
+use trustmesh_types::{NetworkId, RequestId, TxId, reject::Rejection};
 
 /// One try at one node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +44,21 @@ pub enum ClientError {
     TooLate {
         /// What each node said first.
         tried: Vec<Attempt>,
+    },
+    /// A node proved its key, but it works in another network.
+    #[error(
+        "{address} is a node of network {}, and the genesis given is that of network {}: give \
+         the genesis of the network meant, or endpoints of this one",
+        got.short(),
+        expected.short()
+    )]
+    OtherNetwork {
+        /// The node's address.
+        address: String,
+        /// The network it says it works in.
+        got: NetworkId,
+        /// The client's network.
+        expected: NetworkId,
     },
     /// A node answered with a problem that another try does not help.
     #[error("{address} refused ({}): {problem}", problem.code)]
@@ -103,6 +118,26 @@ pub enum ClientError {
         request: RequestId,
         /// What is wrong with it.
         reason: Unbelievable,
+    },
+    /// A result came, but too few validators show the same record of its request.
+    #[error(
+        "the result of request {} can't be checked: {needed} validators must show the same \
+         record of it, of the {answered} that showed one at most {agreed} agree ({}); check that \
+         enough validators of the genesis are reachable from here",
+        request.short(),
+        list(others)
+    )]
+    Unattested {
+        /// The request.
+        request: RequestId,
+        /// Validators that must agree: one more than may be faulty.
+        needed: usize,
+        /// The most that agree.
+        agreed: usize,
+        /// Validators that showed an ended request.
+        answered: usize,
+        /// What the others said instead.
+        others: Vec<Attempt>,
     },
     /// Something on this machine.
     #[error("{what}")]

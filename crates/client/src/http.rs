@@ -2,9 +2,20 @@
 
 use crate::{endpoint::Endpoint, error::ClientError, tls};
 use reqwest::{Method, Response, StatusCode, header::CONTENT_TYPE};
-use serde::de::DeserializeOwned;
-use std::{error::Error as _, time::Duration};
-use trustmesh_api::{Problem, limits, problem};
+use serde::{Deserialize, de::DeserializeOwned};
+use std::{error::Error as _, sync::Arc, time::Duration};
+use tokio::sync::OnceCell;
+use trustmesh_api::{Problem, limits, paths, problem};
+use trustmesh_types::NetworkId;
+
+/// For a node to say which network it works in.
+const GREETING_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What of a node's status says where it works.
+#[derive(Deserialize)]
+struct Greeting {
+    network: NetworkId,
+}
 
 /// A call, the same for every node that is asked.
 #[derive(Debug, Clone)]
@@ -27,17 +38,27 @@ pub(crate) enum Failure {
     Problem(Box<Problem>),
     /// An answer that can't be read.
     Bad(String),
+    /// The node has the right key, but works in another network.
+    OtherNetwork(NetworkId),
 }
 
 /// A node that can be called.
 #[derive(Debug, Clone)]
 pub(crate) struct Connection {
     pub endpoint: Endpoint,
+    network: NetworkId,
     http: reqwest::Client,
+    /// Set once the node has named this network.
+    belongs: Arc<OnceCell<()>>,
 }
 
 impl Connection {
-    pub(crate) fn new(endpoint: Endpoint, connect: Duration) -> Result<Self, ClientError> {
+    /// A node of a network. Nothing is sent before the first call.
+    pub(crate) fn new(
+        endpoint: Endpoint,
+        network: NetworkId,
+        connect: Duration,
+    ) -> Result<Self, ClientError> {
         let local = |what: String| ClientError::Local { what: format!("TLS set-up: {what}") };
         let tls = tls::config(endpoint.node).map_err(|e| local(e.to_string()))?;
         let http = reqwest::Client::builder()
@@ -49,11 +70,32 @@ impl Connection {
             .user_agent(concat!("trustmesh-client/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|e| local(e.to_string()))?;
-        Ok(Self { endpoint, http })
+        Ok(Self { endpoint, network, http, belongs: Arc::default() })
     }
 
-    /// Makes one call and reads the JSON answer.
+    /// Makes one call and reads the JSON answer. Before the first one, the node must say that
+    /// it works in this network: a key may serve in several, and reads are not signed.
     pub(crate) async fn call<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Failure> {
+        self.belongs.get_or_try_init(|| self.greet()).await?;
+        self.exchange(call).await
+    }
+
+    async fn greet(&self) -> Result<(), Failure> {
+        let call = Call {
+            method: Method::GET,
+            target: paths::LEDGER_STATUS.to_owned(),
+            headers: Vec::new(),
+            body: Vec::new(),
+            content_type: None,
+            timeout: GREETING_TIMEOUT,
+        };
+        match self.exchange::<Greeting>(&call).await?.network {
+            network if network == self.network => Ok(()),
+            other => Err(Failure::OtherNetwork(other)),
+        }
+    }
+
+    async fn exchange<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Failure> {
         let url = format!("https://{}{}", self.endpoint.address, call.target);
         let mut request = self
             .http
@@ -113,7 +155,8 @@ fn reason(error: &reqwest::Error) -> String {
     }
     let text = innermost.to_string();
     if text.contains("ApplicationVerificationFailure") {
-        return "another key answers there than the node's: wrong address, or an impostor"
+        return "another key answers there than the node's: wrong address, another network's \
+                genesis, or an impostor"
             .to_owned();
     }
     if error.source().is_none() { error.to_string() } else { text }

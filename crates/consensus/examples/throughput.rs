@@ -49,7 +49,7 @@ fn genesis(ports: &[u16]) -> Genesis {
         runtimes: vec![Runtime::Wasm],
         arch: "x86_64".to_owned(),
         p2p_address: format!("127.0.0.1:{port}"),
-        http_address: format!("127.0.0.1:{}", port + 1),
+        http_address: format!("127.0.0.2:{port}"),
     };
     let operator = |at: usize| OperatorInfo {
         key: signer(at / SIGNERS, at % SIGNERS).public(),

@@ -198,3 +198,8 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_ledger_knows_the_schedulers_there_are() {
+    assert_eq!(NAMES, trustmesh_types::workflow::SCHEDULERS);
+}

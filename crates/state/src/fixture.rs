@@ -58,6 +58,15 @@ pub(crate) fn node_info(key: PublicKey, validator: bool) -> NodeInfo {
     }
 }
 
+fn genesis_node(n: u8) -> NodeInfo {
+    NodeInfo {
+        name: format!("node-{n}"),
+        p2p_address: format!("node-{n}.example:9000"),
+        http_address: format!("node-{n}.example:8000"),
+        ..node_info(secret(n).public(), n <= 4)
+    }
+}
+
 pub(crate) fn genesis() -> Genesis {
     let operator_info = |key: SecretKey, publisher| OperatorInfo {
         key: key.public(),
@@ -70,7 +79,7 @@ pub(crate) fn genesis() -> Genesis {
         created_ms: START_MS,
         parameters: Parameters::default(),
         operators: vec![operator_info(operator(), true), operator_info(clerk(), false)],
-        nodes: (1..=6).map(|n| node_info(secret(n).public(), n <= 4)).collect(),
+        nodes: (1..=6).map(genesis_node).collect(),
     }
 }
 

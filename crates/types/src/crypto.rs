@@ -46,6 +46,20 @@ hex_text!(Signature, 64);
 #[error("the signature does not verify")]
 pub struct BadSignature;
 
+/// Bytes that nobody may be a member by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadKey {
+    /// No signature can ever verify.
+    #[error("it is no ed25519 public key (no point of the curve); check that it was copied whole")]
+    NoPoint,
+    /// Signatures verify that nobody made.
+    #[error(
+        "it is of small order, so anybody could sign for it; make a key with `trustmesh key \
+         generate`"
+    )]
+    SmallOrder,
+}
+
 /// An ed25519 secret key. Never printed; its seed is wiped when dropped.
 #[derive(Clone)]
 pub struct SecretKey {
@@ -107,6 +121,26 @@ impl PublicKey {
         signature: &Signature,
     ) -> Result<(), BadSignature> {
         Claim::new(*self, domain, network, bytes, *signature).verify()
+    }
+
+    /// Checks that it can be a member's: a point of the curve, not of small order.
+    ///
+    /// By ZIP 215 a signature (R, s) verifies when [8][s]B = [8]R + [8][k]A. With s = 0 and R
+    /// the neutral point that is [8][k]A = 0: true of the eight points A of small order,
+    /// whichever way they are encoded, and of no other (unless k, a hash, is a multiple of
+    /// the group's order).
+    ///
+    /// # Errors
+    /// [`BadKey`].
+    pub fn check(&self) -> Result<(), BadKey> {
+        let key = VerificationKey::try_from(self.0).map_err(|_| BadKey::NoPoint)?;
+        // The neutral point has y = 1 (RFC 8032, section 5.1.2).
+        let mut nobodys = [0; 64];
+        nobodys[0] = 1;
+        match key.verify(&nobodys.into(), b"trustmesh small order") {
+            Ok(()) => Err(BadKey::SmallOrder),
+            Err(_) => Ok(()),
+        }
     }
 
     /// The first 12 hexadecimal digits, for tables and logs.
@@ -254,6 +288,40 @@ mod tests {
             batch.add(&claim);
         }
         assert_eq!(batch.verify(&[9; 32]), Err(vec![3, 17]));
+    }
+
+    #[test]
+    fn a_key_that_anybody_could_sign_for_is_refused() {
+        // The points of order 1, 2, 4, 4, 8, 8, 8, 8 and the encodings of them that are not
+        // canonical ("Taming the many EdDSAs", Chalkias, Garillot and Nikolaenko 2020,
+        // appendix A).
+        let canonical = [
+            "0100000000000000000000000000000000000000000000000000000000000000",
+            "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+            "0000000000000000000000000000000000000000000000000000000000000000",
+            "0000000000000000000000000000000000000000000000000000000000000080",
+            "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+            "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+            "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+            "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
+        ];
+        let others = [
+            "0100000000000000000000000000000000000000000000000000000000000080",
+            "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+            "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+            "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+            "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+            "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+        ];
+        for text in canonical.into_iter().chain(others) {
+            let key: PublicKey = text.parse().unwrap();
+            assert_eq!(key.check(), Err(BadKey::SmallOrder), "{text}");
+        }
+        let bytes: Vec<_> = (0..=255u8).map(|n| PublicKey([n; 32]).check()).collect();
+        assert!(bytes.contains(&Err(BadKey::NoPoint)), "half of all texts are no point");
+        for n in 0..=255 {
+            assert_eq!(SecretKey::from_seed([n; 32]).public().check(), Ok(()));
+        }
     }
 
     #[test]

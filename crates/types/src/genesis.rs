@@ -9,12 +9,15 @@ use crate::{
     crypto::PublicKey,
     digest::Digest,
     ids::NetworkId,
-    limits, merkle,
+    merkle,
     records::{NodeInfo, OperatorInfo},
 };
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+
+mod validation;
+
+pub use validation::{GenesisError, NODE_NAME_RULE, node_name_fits};
 
 /// What an operator may change of a network; every one has a default.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
@@ -102,54 +105,6 @@ pub struct Genesis {
 /// Version of the genesis document.
 pub const GENESIS_VERSION: u8 = 1;
 
-/// A genesis that no network can start from.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum GenesisError {
-    /// A version that this program does not know.
-    #[error("genesis has version {got}, this program knows version {GENESIS_VERSION}")]
-    Version {
-        /// The version given.
-        got: u8,
-    },
-    /// Too few or too many validators.
-    #[error(
-        "genesis has {got} validators; a network needs {} to {}",
-        limits::VALIDATORS_MIN,
-        limits::VALIDATORS_MAX
-    )]
-    Validators {
-        /// How many there are.
-        got: usize,
-    },
-    /// No operator.
-    #[error("genesis has no operator: nobody could deploy applications or register devices")]
-    NoOperator,
-    /// A key twice.
-    #[error("key {key} stands twice in genesis; one key is one member")]
-    DuplicateKey {
-        /// The key.
-        key: PublicKey,
-    },
-    /// A member whose description no network would admit.
-    #[error("genesis member {key}: {reason}")]
-    Member {
-        /// The member.
-        key: PublicKey,
-        /// What is wrong, and what to do.
-        reason: String,
-    },
-    /// A parameter out of its range.
-    #[error("genesis parameter {name} is {got}: {why}")]
-    Parameter {
-        /// The parameter.
-        name: &'static str,
-        /// Its value.
-        got: u64,
-        /// What it must be.
-        why: &'static str,
-    },
-}
-
 impl Genesis {
     /// The network's id.
     #[must_use]
@@ -183,62 +138,9 @@ impl Genesis {
             transactions: Vec::new(),
         }
     }
-
-    /// Checks that a network can start from it.
-    ///
-    /// # Errors
-    /// The first [`GenesisError`] found.
-    pub fn validate(&self) -> Result<(), GenesisError> {
-        if self.version != GENESIS_VERSION {
-            return Err(GenesisError::Version { got: self.version });
-        }
-        let validators = self.validators().len();
-        if !(limits::VALIDATORS_MIN..=limits::VALIDATORS_MAX).contains(&validators) {
-            return Err(GenesisError::Validators { got: validators });
-        }
-        if self.operators.is_empty() {
-            return Err(GenesisError::NoOperator);
-        }
-        let mut keys = BTreeSet::new();
-        let all = self.nodes.iter().map(|n| n.key).chain(self.operators.iter().map(|o| o.key));
-        for key in all {
-            if !keys.insert(key) {
-                return Err(GenesisError::DuplicateKey { key });
-            }
-        }
-        self.parameters.validate()
-    }
 }
 
 impl Parameters {
-    fn validate(&self) -> Result<(), GenesisError> {
-        let positive: [(&'static str, u64); 10] = [
-            ("transaction_lifetime_blocks", self.transaction_lifetime_blocks),
-            ("signer_transactions_per_block_max", self.signer_transactions_per_block_max.into()),
-            ("generation_timeout_ms", self.generation_timeout_ms),
-            ("finalization_timeout_ms", self.finalization_timeout_ms),
-            ("execution_attempts_max", self.execution_attempts_max.into()),
-            ("open_requests_per_device_max", self.open_requests_per_device_max.into()),
-            ("request_lifetime_ms_max", self.request_lifetime_ms_max),
-            ("snapshot_interval_ms", self.snapshot_interval_ms),
-            ("snapshot_batch", self.snapshot_batch.into()),
-            ("snapshot_lifetime_batches", self.snapshot_lifetime_batches.into()),
-        ];
-        for (name, got) in positive {
-            if got == 0 {
-                return Err(GenesisError::Parameter { name, got, why: "it must be at least 1" });
-            }
-        }
-        if self.leader_timeout_ms <= self.idle_interval_ms {
-            return Err(GenesisError::Parameter {
-                name: "leader_timeout_ms",
-                got: self.leader_timeout_ms,
-                why: "it must be more than idle_interval_ms, or idle leaders are passed over",
-            });
-        }
-        Ok(())
-    }
-
     /// Time to live of a snapshot, in milliseconds.
     #[must_use]
     pub fn snapshot_lifetime_ms(&self) -> u64 {

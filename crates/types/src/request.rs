@@ -71,6 +71,40 @@ impl RequestBody {
     pub fn claim(&self, signature: &Signature) -> Claim {
         Claim::new(self.device, Domain::Request, &self.network, &codec::encode(self), *signature)
     }
+
+    /// Checks that the deadline lies after `now_ms` (Unix milliseconds), by at most
+    /// `lifetime_ms`, and `slack_ms` for clocks that differ.
+    ///
+    /// # Errors
+    /// A sentence that says how far off it is.
+    pub fn check_deadline(
+        &self,
+        now_ms: u64,
+        lifetime_ms: u64,
+        slack_ms: u64,
+    ) -> Result<(), String> {
+        let deadline_ms = self.deadline_ms;
+        let at = format!("the deadline (Unix ms {deadline_ms}; the network's time is {now_ms})");
+        if deadline_ms <= now_ms {
+            let late = seconds(now_ms - deadline_ms);
+            return Err(format!(
+                "{at} passed {late} ago; give a later one, and check the clock it was made by"
+            ));
+        }
+        let ahead_ms = deadline_ms - now_ms;
+        if ahead_ms > lifetime_ms.saturating_add(slack_ms) {
+            let (ahead, most) = (seconds(ahead_ms), seconds(lifetime_ms));
+            let over = seconds(ahead_ms.saturating_sub(lifetime_ms));
+            return Err(format!(
+                "{at} lies {ahead} ahead, {over} more than the {most} allowed; give an earlier one"
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn seconds(ms: u64) -> String {
+    format!("{}.{:03} s", ms / 1_000, ms % 1_000)
 }
 
 /// A validator's word that it holds some bytes durably for one purpose.
@@ -134,4 +168,43 @@ pub struct Submission {
     pub signature: Signature,
     /// By at least f+1 distinct validators, for the input, with the request as subject.
     pub receipts: Vec<StorageReceipt>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(deadline_ms: u64) -> Result<(), String> {
+        let body = RequestBody {
+            network: NetworkId::default(),
+            device: PublicKey([1; 32]),
+            nonce: 1,
+            workflow: WorkflowId::new("w").unwrap(),
+            input: Digest::default(),
+            input_bytes: 1,
+            result_key: Digest::default(),
+            endpoint: Endpoint::Pull,
+            persist: false,
+            deadline_ms,
+        };
+        body.check_deadline(100_000, 60_000, 5_000)
+    }
+
+    #[test]
+    fn a_deadline_that_does_not_fit_says_how_far_off_it_is() {
+        for good in [100_001, 160_000, 165_000] {
+            assert_eq!(verdict(good), Ok(()));
+        }
+        for (deadline_ms, parts) in [
+            (100_000, ["passed 0.000 s ago", "Unix ms 100000", "clock"]),
+            (97_750, ["passed 2.250 s ago", "network's time is 100000", "later"]),
+            (165_001, ["65.001 s ahead", "5.001 s more than the 60.000 s allowed", "earlier"]),
+            (u64::MAX, ["s ahead", "more than the 60.000 s", "earlier"]),
+        ] {
+            let refused = verdict(deadline_ms).unwrap_err();
+            for part in parts {
+                assert!(refused.contains(part), "{part:?} is not in {refused:?}");
+            }
+        }
+    }
 }

@@ -8,6 +8,10 @@ use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Names of the schedulers that a workflow or a genesis may ask for, the default first.
+/// `sched` has one for each.
+pub const SCHEDULERS: [&str; 4] = ["lcdwrr", "lcdwrr3", "least_loaded", "round_robin"];
+
 /// One task of a workflow.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 pub struct Task {
@@ -79,6 +83,12 @@ pub enum WorkflowError {
         /// The tasks on or behind the cycle, comma separated.
         tasks: String,
     },
+    /// A scheduler that does not exist.
+    #[error("there is no scheduler {name:?}; use one of {}", SCHEDULERS.join(", "))]
+    UnknownScheduler {
+        /// The name, cut to 80 characters.
+        name: String,
+    },
     /// A size over its limit.
     #[error("{what} is {got}, at most {max} is allowed")]
     TooLarge {
@@ -98,7 +108,7 @@ pub enum WorkflowError {
 }
 
 impl Workflow {
-    /// Checks names, edges, sizes and acyclicity.
+    /// Checks names, the scheduler, edges, sizes and acyclicity.
     ///
     /// # Errors
     /// The first [`WorkflowError`] found.
@@ -109,12 +119,11 @@ impl Workflow {
         at_most("number of tasks", self.tasks.len() as u64, limits::TASKS_MAX as u64)?;
         let edges: usize = self.tasks.iter().map(|t| t.after.len()).sum();
         at_most("number of edges", edges as u64, limits::EDGES_MAX as u64)?;
-        if let Some(name) = &self.scheduler {
-            at_most(
-                "length of the scheduler's name",
-                name.len() as u64,
-                limits::NAME_BYTES_MAX as u64,
-            )?;
+        if let Some(name) = &self.scheduler
+            && !SCHEDULERS.contains(&name.as_str())
+        {
+            let name = name.chars().take(80).collect();
+            return Err(WorkflowError::UnknownScheduler { name });
         }
         let mut names = BTreeSet::new();
         for task in &self.tasks {
@@ -273,5 +282,16 @@ mod tests {
         assert!(check(&[("a", &["x"])]).contains("no task of this workflow"));
         assert!(check(&[("a", &[]), ("b", &["a", "a"])]).contains("twice"));
         assert!(check(&[("a", &[]), ("a", &[])]).contains("defined twice"));
+        for name in ["", "LCDWRR", "fifo"] {
+            let scheduler = Some(name.to_owned());
+            let asks = Workflow { scheduler, ..workflow(&[("a", &[])]) };
+            let refused = asks.validate().unwrap_err().to_string();
+            assert!(refused.contains(&format!("{name:?}")), "{refused}");
+            assert!(refused.contains("lcdwrr, lcdwrr3, least_loaded, round_robin"), "{refused}");
+        }
+        for name in SCHEDULERS {
+            let scheduler = Some(name.to_owned());
+            Workflow { scheduler, ..workflow(&[("a", &[])]) }.validate().unwrap();
+        }
     }
 }

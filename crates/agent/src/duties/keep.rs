@@ -119,19 +119,9 @@ pub(crate) fn current(core: &Core, body: &RequestBody) -> Result<(), Rejection> 
         Some(_) => {}
     }
     let from_ms = core.state.timestamp_ms().max(core.now_ms);
-    let latest_ms = from_ms
-        .saturating_add(parameters.request_lifetime_ms_max)
-        .saturating_add(limits::CLOCK_SKEW_MS);
-    if body.deadline_ms <= from_ms || body.deadline_ms > latest_ms {
-        return refuse(
-            RejectCode::BadDeadline,
-            format!(
-                "the deadline {} must lie ahead of now ({from_ms}), by at most {} ms",
-                body.deadline_ms, parameters.request_lifetime_ms_max
-            ),
-        );
-    }
-    Ok(())
+    let lifetime_ms = parameters.request_lifetime_ms_max;
+    body.check_deadline(from_ms, lifetime_ms, limits::CLOCK_SKEW_MS)
+        .or_else(|reason| refuse(RejectCode::BadDeadline, reason))
 }
 
 fn decline(core: &mut Core, to: PublicKey, key: BlobKey, reason: String) {

@@ -107,7 +107,7 @@ impl Mesh {
         let mut endpoints = Endpoint::of_genesis(genesis);
         let by = first.checked_rem(endpoints.len()).unwrap_or(0);
         endpoints.rotate_left(by);
-        Ok(Client::new(genesis.network_id(), endpoints)?)
+        Ok(Client::new(genesis, endpoints)?)
     }
 
     /// The operator that genesis names.

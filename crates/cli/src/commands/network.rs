@@ -18,7 +18,7 @@ use std::{
 use trustmesh_api::LedgerStatus;
 use trustmesh_client::{Client, Endpoint, Options};
 use trustmesh_node::local::{LocalNetwork, LocalOptions, StartMode};
-use trustmesh_types::NetworkId;
+use trustmesh_types::{NetworkId, genesis::Genesis};
 
 /// For a node of this machine to say how it is.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -190,7 +190,7 @@ async fn answer(context: &Context, network: &LocalNetwork) -> Done {
     let mut nodes = Vec::new();
     for (node, status) in network.nodes().iter().zip(network.status()) {
         let ledger = match status.pid {
-            Some(_) => ask(genesis.network_id(), Endpoint::of_node(&node.info)).await,
+            Some(_) => ask(genesis, Endpoint::of_node(&node.info)).await,
             None => None,
         };
         nodes.push(NodeAnswer {
@@ -213,9 +213,9 @@ async fn answer(context: &Context, network: &LocalNetwork) -> Done {
     context.printer.answer(&answer, text)
 }
 
-async fn ask(network: NetworkId, node: Endpoint) -> Option<LedgerStatus> {
+async fn ask(genesis: &Genesis, node: Endpoint) -> Option<LedgerStatus> {
     let options = Options { rounds: 1, answer_timeout: ANSWER_TIMEOUT, ..Options::default() };
-    let client = Client::with_options(network, vec![node], options).ok()?;
+    let client = Client::with_options(genesis, vec![node], options).ok()?;
     client.status().await.ok()
 }
 

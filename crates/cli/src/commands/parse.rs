@@ -14,16 +14,21 @@ pub fn id<T: FromStr<Err: std::fmt::Display>>(what: &str, text: &str) -> Done<T>
 
 /// A file's bytes, or standard input's for `-`.
 pub fn read(path: &Path) -> Done<Vec<u8>> {
+    read_at_most(path, INPUT_BYTES_MAX)
+}
+
+/// The same, of at most so many bytes: what the network would refuse is not sent.
+pub fn read_at_most(path: &Path, bytes_max: u64) -> Done<Vec<u8>> {
     let mut bytes = Vec::new();
     let read = if path == Path::new("-") {
-        std::io::stdin().lock().take(INPUT_BYTES_MAX + 1).read_to_end(&mut bytes)
+        std::io::stdin().lock().take(bytes_max + 1).read_to_end(&mut bytes)
     } else {
-        std::fs::File::open(path)
-            .and_then(|file| file.take(INPUT_BYTES_MAX + 1).read_to_end(&mut bytes))
+        std::fs::File::open(path).and_then(|file| file.take(bytes_max + 1).read_to_end(&mut bytes))
     };
     read.map_err(|e| Failure::unreadable(path, &e))?;
-    if bytes.len() as u64 > INPUT_BYTES_MAX {
-        let message = format!("{} is larger than {INPUT_BYTES_MAX} bytes", path.display());
+    if bytes.len() as u64 > bytes_max {
+        let message =
+            format!("{} has more than {bytes_max} bytes, the most allowed", path.display());
         return Err(Failure::usage(message));
     }
     Ok(bytes)
@@ -43,4 +48,19 @@ pub fn public_key(text: &str) -> Done<PublicKey> {
         Failure::usage(format!("{text} holds no public key (64 hexadecimal digits)"))
             .advise("give the .pub file that `trustmesh key generate` wrote, not the key file")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_over_its_limit_is_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data.json");
+        std::fs::write(&path, [b'1'; 10]).unwrap();
+        assert_eq!(read_at_most(&path, 10).unwrap().len(), 10);
+        let refused = read_at_most(&path, 9).unwrap_err().to_string();
+        assert!(refused.contains("data.json") && refused.contains("9 bytes"), "{refused}");
+    }
 }

@@ -9,7 +9,8 @@ use crate::{
 use clap::Subcommand;
 use std::path::{Path, PathBuf};
 use trustmesh_api::{WorkflowView, definition};
-use trustmesh_types::{AppId, TaskId, WorkflowId};
+use trustmesh_client::Client;
+use trustmesh_types::{AppId, TaskId, WorkflowId, workflow::Workflow};
 
 /// Workflows.
 #[derive(Debug, Subcommand)]
@@ -73,8 +74,32 @@ async fn create(context: &Context, file: &Path, name: Option<String>) -> Done {
     let name = name.or_else(|| stem.map(|stem| stem.to_string_lossy().into_owned()));
     let workflow = definition::read(&text, name.as_deref()).map_err(|e| wrong(&e))?;
     let (id, tasks) = (workflow.id.clone(), workflow.tasks.len());
-    let included = context.operator()?.create_workflow(workflow).await?;
+    let operator = context.operator()?;
+    if workflow.tasks.iter().any(|task| task.replicas > 1)
+        && let Some(warning) = too_many_replicas(&workflow, workers(operator.client()).await?)
+    {
+        eprintln!("{warning}");
+    }
+    let included = operator.create_workflow(workflow).await?;
     changes::answer(context, format!("workflow {id} of {tasks} tasks is created"), &included)
+}
+
+/// Nodes that may be given tasks.
+async fn workers(client: &Client) -> Done<usize> {
+    let nodes = listing::all(|query| async move { client.nodes(&query).await }).await?;
+    Ok(nodes.iter().filter(|node| node.info.roles.worker && !node.quarantined).count())
+}
+
+/// Nodes may still join, so this is no error.
+fn too_many_replicas(workflow: &Workflow, workers: usize) -> Option<String> {
+    let most = workflow.tasks.iter().max_by_key(|task| task.replicas)?;
+    (usize::from(most.replicas) > workers).then(|| {
+        format!(
+            "warning: task {} wants {} nodes, and the network has {workers} that work: requests \
+             will wait until more join, or their deadline passes",
+            most.id, most.replicas
+        )
+    })
 }
 
 async fn list(context: &Context) -> Done {
@@ -135,4 +160,18 @@ fn scheduler(view: &WorkflowView) -> String {
 
 const fn state(view: &WorkflowView) -> &'static str {
     if view.retired { "retired" } else { "open" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_replicas_than_workers_are_warned_of() {
+        let text = "name: w\ntasks:\n  a: { app: x }\n  b: { app: x, replicas: 5 }\n";
+        let workflow = definition::read(text, None).unwrap();
+        assert_eq!(too_many_replicas(&workflow, 5), None);
+        let warning = too_many_replicas(&workflow, 4).unwrap();
+        assert!(warning.contains("task b wants 5") && warning.contains("has 4"), "{warning}");
+    }
 }

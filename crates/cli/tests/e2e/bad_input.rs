@@ -8,6 +8,7 @@ use crate::{
     mesh::{Mesh, one_at_a_time},
     run::{Run, trustmesh, trustmesh_in},
 };
+use serde_json::Value;
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 use trustmesh_api::ErrorCode;
 use trustmesh_client::{Client, ClientError, Endpoint, Operator};
@@ -42,6 +43,8 @@ fn commands_without_a_network() {
     };
     write("no.csv", "time,value\n1,2\n");
     write("bad.csv", "timestamp,value\n2026-01-01 00:00:00,warm\n");
+    write("nan.csv", "timestamp,value\n2026-01-01 00:00:00,NaN\n");
+    write("when.csv", "timestamp,value\nyesterday,1\n");
     write("genesis.json", "{\"version\": 1,\n \"name\": }");
     write("few.json", r#"{"version":1,"name":"x","created_ms":1,"operators":[],"nodes":[]}"#);
     write("open.key", &"1".repeat(64));
@@ -61,11 +64,16 @@ fn commands_without_a_network() {
             (&["demo", "--input", "none.csv"], 2, &["none.csv"]),
             (&["demo", "--input", "no.csv"], 2, &["no.csv", "line 1", "timestamp"]),
             (&["demo", "--input", "bad.csv"], 2, &["bad.csv", "line 2", "warm"]),
+            (&["demo", "--input", "nan.csv"], 2, &["nan.csv", "line 2", "NaN", "finite"]),
+            (&["demo", "--input", "when.csv"], 2, &["when.csv", "line 2", "yesterday"]),
             (&["node", "list"], 2, &["no network", "network init"]),
             (&["node", "list", "--genesis", "genesis.json"], 2, &["genesis.json", "line 2"]),
+            (&["node", "list", "--genesis", "none.json"], 2, &["none.json", "network init"]),
+            (&["node", "list", "--context", "none"], 2, &["none", "trustmesh.toml"]),
+            (&["key", "show", "none.key"], 2, &["none.key", "key generate"]),
             (&["node", "list", "--genesis", "few.json"], 2, &["0 validators", "4"]),
             (&["node", "list", "--context", "broken"], 2, &["genesys", "endpoints"]),
-            (&["node", "run", "--config", "none.toml"], 2, &["none.toml"]),
+            (&["node", "run", "--config", "none.toml"], 2, &["none.toml", "node.toml"]),
             (&["node", "run", "--config", "node.toml"], 2, &["node.toml", "surprise"]),
             (&["key", "show", "open.key"], 2, &["open.key", "chmod 600"]),
             (&["key", "show", "closed.key"], 2, &["closed.key", "hexadecimal"]),
@@ -90,6 +98,10 @@ fn what_the_network_refuses() {
     mesh.write("bad.json", "{\"a\":\n 1,,}");
     mesh.write("huge.json", format!("{{\"a\": \"{}\"}}", "x".repeat(5 * 1024 * 1024)));
     mesh.write("no.wasm", "#!/bin/sh");
+    let huge = fs::File::create(mesh.write("huge.wasm", b"\0asm")).expect("a file");
+    huge.set_len(65 * 1024 * 1024).expect("a sparse file");
+    mesh.write("fifo.yaml", "name: f\nscheduler: fifo\ntasks:\n  a: { app: noop }\n");
+    mesh.write("wide.yaml", "name: wide\ntasks:\n  a: { app: noop, replicas: 5 }\n");
     mesh.write("broken.wasm", b"\0asm\x01\0\0\0garbage");
     mesh.write("library.wasm", LIBRARY);
     let cycle = "name: c\ntasks:\n  a: { app: noop, after: [b] }\n  b: { app: noop, after: [a] }\n";
@@ -127,7 +139,13 @@ fn what_the_network_refuses() {
             (&["device", "register", "x", "stranger.key.pub", "--key", device], 1, &["wrong_role"]),
             (&["device", "revoke", id], 1, &["unknown_"]),
             (&["request", "submit", "open", "bad.json", "--key", device], 2, &["line 2"]),
-            (&["request", "submit", "open", "huge.json", "--key", device], 1, &["bytes"]),
+            (
+                &["request", "submit", "open", "huge.json", "--key", device],
+                2,
+                &["huge.json", "bytes"],
+            ),
+            (&["app", "deploy", "huge.wasm"], 2, &["huge.wasm", "67108864 bytes"]),
+            (&["workflow", "create", "fifo.yaml"], 2, &["fifo.yaml", "fifo", "round_robin"]),
             (
                 &["request", "submit", "none", "data.json", "--key", device],
                 1,
@@ -147,9 +165,21 @@ fn what_the_network_refuses() {
             (&["ledger", "status", "--endpoint", "node-9"], 2, &["node-9", "node-1"]),
         ],
     );
+    let wide = mesh.run(&["workflow", "create", "wide.yaml"]).ok();
+    assert!(wide.err.contains("wants 5 nodes") && wide.err.contains("has 4"), "{wide:?}");
     // After all that, the mesh still works.
     let args = ["request", "submit", "open", "data.json", "--key", device, "--wait"];
     mesh.run(&args).ok();
+
+    // The same nodes under another genesis: a read must not show the wrong network.
+    let genesis = fs::read_to_string(mesh.folder().join("genesis.json")).expect("a genesis");
+    let mut other: Value = serde_json::from_str(&genesis).expect("JSON");
+    other["name"] = "elsewhere".into();
+    mesh.write("other.json", other.to_string());
+    for command in [["ledger", "status"], ["request", "list"]] {
+        mesh.run(&[&command[..], &["--genesis", "other.json"]].concat())
+            .refused(1, &["is a node of network", "genesis"]);
+    }
 
     // A result is for its own device alone.
     let listed = mesh.run(&["request", "list", "-o", "json"]).json();

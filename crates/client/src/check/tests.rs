@@ -77,7 +77,7 @@ fn completion(
 }
 
 /// A finalized request as a node shows it, and the result that belongs to it.
-fn finalized() -> (RequestView, ResultBundle) {
+pub(crate) fn finalized() -> (RequestView, ResultBundle) {
     let result = json!({"alerts": []});
     let middle = Digest::of(b"middle");
     let completions = vec![

@@ -7,7 +7,7 @@ use trustmesh_types::genesis::GenesisError;
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// A file can't be read.
-    #[error("can't read {what} {}: {reason}", path.display())]
+    #[error("can't read {what} {}: {reason}; {}", path.display(), advice(what))]
     Unreadable {
         /// What the file is.
         what: &'static str,
@@ -71,4 +71,18 @@ pub enum ConfigError {
         /// The genesis.
         path: PathBuf,
     },
+}
+
+/// What to do where a file can't be read.
+fn advice(what: &str) -> &'static str {
+    match what {
+        "genesis" => {
+            "give every node the network's one genesis document, and its path as `genesis` in the \
+             node's configuration"
+        }
+        _ => {
+            "name the node's own node.toml; `trustmesh network init` makes one for each node of a \
+             local network"
+        }
+    }
 }

@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use trustmesh_types::{
     PublicKey,
     events::Event,
+    genesis::{NODE_NAME_RULE, node_name_fits},
     limits,
     records::{Member, NodeInfo, NodeLoad, OperatorInfo},
     reject::{RejectCode, Rejection},
@@ -51,7 +52,11 @@ pub fn admit_node(
 
 /// Whether a node's description is within its bounds, in genesis as later.
 pub(crate) fn check_node(info: &NodeInfo) -> Result<(), Rejection> {
-    values::text("the node's name", &info.name, limits::NAME_BYTES_MAX)?;
+    values::key("the node's key", &info.key)?;
+    if !node_name_fits(&info.name) {
+        let name: String = info.name.chars().take(80).collect();
+        return Err(invalid(format!("{name:?}: {NODE_NAME_RULE}")));
+    }
     values::text("the node's architecture", &info.arch, limits::NAME_BYTES_MAX)?;
     address("the node's p2p address", &info.p2p_address)?;
     address("the node's HTTP address", &info.http_address)?;
@@ -85,6 +90,7 @@ pub(crate) fn check_node(info: &NodeInfo) -> Result<(), Rejection> {
 
 /// Whether an operator's description is within its bounds.
 pub(crate) fn check_operator(info: &OperatorInfo) -> Result<(), Rejection> {
+    values::key("the operator's key", &info.key)?;
     values::text("the operator's name", &info.name, limits::NAME_BYTES_MAX)
 }
 
@@ -121,8 +127,8 @@ fn exists(key: &PublicKey, member: &Member) -> Rejection {
 /// Registers a device, or one anew whose membership was ended.
 ///
 /// # Errors
-/// [`Rejection`] when the signer is no operator, the key is a member's, or the name is out
-/// of its bounds.
+/// [`Rejection`] when the signer is no operator, the key is a member's or nobody's, or the
+/// name is out of its bounds.
 pub fn register_device(
     draft: &mut Draft<'_>,
     signer: &PublicKey,
@@ -130,6 +136,7 @@ pub fn register_device(
     name: &str,
 ) -> Result<(), Rejection> {
     values::operator(draft, signer, "register devices")?;
+    values::key("the device's key", device)?;
     values::text("the device's name", name, limits::NAME_BYTES_MAX)?;
     // Requests that were open when it was revoked are still counted.
     let open_requests = match draft.store.get::<Members>(device) {

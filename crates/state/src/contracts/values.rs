@@ -1,4 +1,4 @@
-//! What several contracts check of a transaction: its signer's role, and texts.
+//! What several contracts check of a transaction: its signer's role, texts and keys.
 //!
 //! `what` completes the sentence "only operators …", as in "admit nodes".
 
@@ -71,4 +71,11 @@ pub(crate) fn text(what: &str, value: &str, max_bytes: usize) -> Result<(), Reje
         return Ok(());
     };
     Err(Rejection::new(RejectCode::InvalidValue, reason))
+}
+
+/// A key that a member can have.
+pub(crate) fn key(what: &str, key: &PublicKey) -> Result<(), Rejection> {
+    key.check().map_err(|bad| {
+        Rejection::new(RejectCode::InvalidValue, format!("{what} {}: {bad}", key.short()))
+    })
 }

@@ -9,7 +9,6 @@ use crate::{
 use trustmesh_types::{
     PublicKey, WorkflowId, canonical,
     events::Event,
-    limits,
     records::{AppState, WorkflowRecord},
     reject::{RejectCode, Rejection},
     workflow::{Task, Workflow},
@@ -34,9 +33,6 @@ pub fn create(
         return Err(Rejection::new(RejectCode::WorkflowExists, reason));
     }
     workflow.validate().map_err(|e| Rejection::new(RejectCode::InvalidWorkflow, e.to_string()))?;
-    if let Some(scheduler) = &workflow.scheduler {
-        values::text("the scheduler's name", scheduler, limits::NAME_BYTES_MAX)?;
-    }
     for task in &workflow.tasks {
         check_params(task)?;
         check_app(draft, task)?;

@@ -252,4 +252,4 @@ fn the_root_of_a_fixed_stream() {
     assert_eq!(net.state.root().to_string(), GOLDEN_ROOT);
 }
 
-const GOLDEN_ROOT: &str = "19cc78d1777df65c6ebff39b4e79b5bd9eb4ec51fc48ca36b50a053d1861c0ec";
+const GOLDEN_ROOT: &str = "42eb505edd57fc42c7f87fa877a6bfce01c2c950232bfd3cb81ddd201c287697";

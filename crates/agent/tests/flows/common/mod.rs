@@ -124,8 +124,8 @@ fn node_info(key: &SecretKey, at: usize) -> NodeInfo {
         },
         runtimes: vec![Runtime::Wasm],
         arch: "x86_64".into(),
-        p2p_address: "127.0.0.1:1".into(),
-        http_address: "127.0.0.1:2".into(),
+        p2p_address: format!("127.0.0.1:{}", 1_000 + at),
+        http_address: format!("127.0.0.1:{}", 2_000 + at),
     }
 }
 

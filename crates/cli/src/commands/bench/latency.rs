@@ -89,16 +89,22 @@ async fn measure(args: &LatencyArgs, load: &mut Load) -> Done<Report> {
     })
 }
 
+fn milliseconds(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |ms| format!("{ms:.1} ms"))
+}
+
 fn text(report: &Report) -> String {
-    let both = |it: &Percentiles| format!("p50 {:.1} ms, p99 {:.1} ms", it.p50, it.p99);
     let (overhead, idle) = (&report.overhead_ms, &report.idle);
     let figures = [
         Figure::plain("nodes", report.nodes.to_string()),
         Figure::plain("requests", format!("{}, {} failed", report.requests, report.failed)),
-        Figure::plain("round trip", both(&report.rrt_ms)),
-        Figure::at_most("framework overhead p50", overhead.p50, OVERHEAD_P50_MS_MAX, "ms"),
-        Figure::plain("framework overhead p99", format!("{:.1} ms", overhead.p99)),
-        Figure::plain("three tasks", both(&report.task_ms)),
+        Figure::plain("round trip", report.rrt_ms.text()),
+        match overhead.p50 {
+            Some(p50) => Figure::at_most("framework overhead p50", p50, OVERHEAD_P50_MS_MAX, "ms"),
+            None => Figure::plain("framework overhead p50", milliseconds(None)),
+        },
+        Figure::plain("framework overhead p99", milliseconds(overhead.p99)),
+        Figure::plain("three tasks", report.task_ms.text()),
         Figure::at_most("idle cpu", idle.cpu_percent_max, IDLE_CPU_PERCENT_MAX, "% of a core"),
         Figure::at_most(
             "idle bytes written",

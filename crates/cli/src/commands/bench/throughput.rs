@@ -122,7 +122,6 @@ async fn closed_loop(args: &ThroughputArgs, load: &Load) -> Done<Requests> {
 }
 
 fn text(report: &Report) -> String {
-    let both = |it: &Percentiles| format!("p50 {:.1} ms, p99 {:.1} ms", it.p50, it.p99);
     let mut figures = vec![
         Figure::plain("nodes", report.nodes.to_string()),
         Figure::plain("devices", report.devices.to_string()),
@@ -134,7 +133,7 @@ fn text(report: &Report) -> String {
         ));
         let per_s = it.finalized_per_s;
         figures.push(Figure::at_least("finished requests", per_s, REQUESTS_PER_S_MIN, "/s"));
-        figures.push(Figure::plain("round trip under load", both(&it.rrt_ms)));
+        figures.push(Figure::plain("round trip under load", it.rrt_ms.text()));
     }
     if let Some(it) = &report.transactions {
         figures.push(Figure::plain(

@@ -17,11 +17,11 @@ pub struct Outcome {
     pub ran: Vec<(String, String)>,
 }
 
-/// The median alone.
+/// The median alone; nothing (`null`) where nothing was measured.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Median {
     /// Half of the values are at most this.
-    pub p50: f64,
+    pub p50: Option<f64>,
 }
 
 /// What programs get; times are milliseconds.
@@ -75,15 +75,17 @@ impl Report {
 
     /// The summary for people.
     pub fn text(&self, outcomes: &[Outcome], aside: &Aside) -> String {
-        let both = |it: &Percentiles| format!("p50 {:.1} ms, p99 {:.1} ms", it.p50, it.p99);
         let mut text = String::from("\n");
         text += &Table::pairs([
             ("requests", format!("{} sent", self.requests)),
             ("", format!("{} finalized, {} failed", self.finalized, self.failed)),
             ("alerts", aside.alerts.to_string()),
-            ("round trip", both(&self.rrt_ms)),
-            ("framework overhead", both(&self.overhead_ms)),
-            ("task", format!("p50 {:.2} ms", self.task_ms.p50)),
+            ("round trip", self.rrt_ms.text()),
+            ("framework overhead", self.overhead_ms.text()),
+            (
+                "task",
+                self.task_ms.p50.map_or_else(|| "-".to_owned(), |p50| format!("p50 {p50:.2} ms")),
+            ),
             ("blocks", aside.height.to_string()),
         ]);
         let _ = write!(text, "\n\nWho computed what\n{}", who(outcomes));
@@ -155,5 +157,16 @@ mod tests {
         let aside = Aside { height: 9, alerts: 0, kept: true };
         let text = report.text(&outcomes, &aside);
         assert!(text.contains("1 finalized, 1 failed") && text.contains("network down mesh"));
+    }
+
+    #[test]
+    fn times_of_nothing_are_not_zero() {
+        let failed = Outcome { sample: None, tasks_us: vec![], ran: vec![] };
+        let report = Report::of(4, &[failed], PathBuf::from("mesh"));
+        let value = serde_json::to_value(&report).unwrap();
+        assert_eq!(value["rrt_ms"], serde_json::json!({"p50": null, "p99": null}));
+        assert_eq!(value["task_ms"], serde_json::json!({"p50": null}));
+        let text = report.text(&[], &Aside { height: 9, alerts: 0, kept: false });
+        assert!(!text.contains("0.0"), "{text}");
     }
 }

@@ -15,7 +15,9 @@ use serde_json::Value;
 use std::{collections::BTreeMap, path::Path};
 use tokio::time::Instant;
 use trustmesh_client::{Checked, SubmitSpec};
-use trustmesh_types::{Payload, PublicKey, RequestId, TaskId, WorkflowId};
+use trustmesh_types::{
+    Payload, PublicKey, RequestId, TaskId, WorkflowId, canonical, limits::INPUT_BYTES_MAX,
+};
 
 #[derive(Serialize)]
 struct Submitted {
@@ -48,6 +50,7 @@ struct Ran {
 pub async fn submit(context: &Context, args: &SubmitArgs) -> Done {
     let workflow: WorkflowId = parse::id("workflow", &args.workflow)?;
     let data = json(&args.data)?;
+    fits(&data).map_err(|e| e.at(args.data.display()))?;
     let device = context.device()?;
     let start = Instant::now();
     let spec = SubmitSpec { workflow, data, deadline: args.deadline, persist: args.persist };
@@ -116,9 +119,35 @@ fn text(it: &ResultAnswer) -> String {
     text
 }
 
+/// What counts is the canonical form, which spaces in the file are no part of.
+fn fits(data: &Value) -> Done {
+    let bytes = canonical::to_canonical(data).map_err(Failure::usage)?.len() as u64;
+    if bytes <= INPUT_BYTES_MAX {
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "the data has {bytes} bytes as canonical JSON, a request's input at most {INPUT_BYTES_MAX}"
+    ))
+    .advise("send less in one request, or split it into several"))
+}
+
 fn json(path: &Path) -> Done<Value> {
     serde_json::from_slice(&parse::read(path)?).map_err(|e| {
         let place = if path == Path::new("-") { "standard input" } else { "the data" };
         Failure::usage(format!("{place} is no JSON: {e}")).at(path.display())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_input_may_be_as_large_as_the_limit_and_no_larger() {
+        // Two quotes belong to the text's canonical form.
+        let text = |bytes: u64| Value::String("x".repeat(bytes as usize - 2));
+        assert!(fits(&text(INPUT_BYTES_MAX)).is_ok());
+        let refused = fits(&text(INPUT_BYTES_MAX + 1)).unwrap_err().to_string();
+        assert!(refused.contains(&INPUT_BYTES_MAX.to_string()), "{refused}");
+    }
 }

@@ -105,14 +105,8 @@ fn check_body(draft: &Draft<'_>, body: &RequestBody) -> Result<(), Rejection> {
         Endpoint::Push(_) | Endpoint::Pull => {}
     }
     let (now_ms, lifetime_ms) = (draft.timestamp_ms, draft.parameters.request_lifetime_ms_max);
-    if body.deadline_ms <= now_ms || body.deadline_ms > now_ms.saturating_add(lifetime_ms) {
-        let reason = format!(
-            "deadline {} ms must lie after the block's time {now_ms} ms and at most \
-             {lifetime_ms} ms ahead of it",
-            body.deadline_ms
-        );
-        return Err(Rejection::new(RejectCode::BadDeadline, reason));
-    }
+    body.check_deadline(now_ms, lifetime_ms, 0)
+        .map_err(|reason| Rejection::new(RejectCode::BadDeadline, reason))?;
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use super::{refuses, takes};
 use crate::fixture::{CAPACITY, Net, Tx, clerk, device, node_info, operator, secret};
 use trustmesh_types::{
-    Payload,
+    Payload, PublicKey,
     records::{NodeInfo, NodeRoles, Runtime},
     reject::RejectCode::{InvalidValue, MemberExists, UnknownMember, WrongRole},
     resources::Resources,
@@ -18,6 +18,12 @@ fn admit(change: impl FnOnce(&mut NodeInfo)) -> Tx {
 fn register(key: u8, name: &str) -> Tx {
     let device = secret(key).public();
     (operator().public(), Payload::RegisterDevice { device, name: name.into() })
+}
+
+/// A device whose signatures anybody could make.
+fn zeros() -> Tx {
+    let device = PublicKey([0; 32]);
+    (operator().public(), Payload::RegisterDevice { device, name: "d".into() })
 }
 
 #[test]
@@ -36,6 +42,8 @@ fn nodes_are_admitted_within_bounds_only() {
             ("no role", admit(|i| i.roles = roles(false, false)), InvalidValue),
             ("no name", admit(|i| i.name.clear()), InvalidValue),
             ("a long name", admit(|i| i.name = "n".repeat(65)), InvalidValue),
+            ("a path for a name", admit(|i| i.name = "../n".into()), InvalidValue),
+            ("zeros for a key", admit(|i| i.key = PublicKey([0; 32])), InvalidValue),
             ("two lines", admit(|i| i.name = "a\nb".into()), InvalidValue),
             ("no arch", admit(|i| i.arch.clear()), InvalidValue),
             ("no port", admit(|i| i.p2p_address = "host".into()), InvalidValue),
@@ -105,6 +113,7 @@ fn devices_come_and_go_and_come_again() {
             ("twice", register(110, "d"), MemberExists),
             ("a node", register(1, "d"), MemberExists),
             ("no name", register(60, ""), InvalidValue),
+            ("zeros for a key", zeros(), InvalidValue),
             ("a long name", register(60, &"d".repeat(65)), InvalidValue),
             ("revoking nobody", revoke(60), UnknownMember),
             ("revoking a node", revoke(1), UnknownMember),

@@ -55,10 +55,10 @@ fn workflows_are_bounded_graphs_of_known_applications() {
             ("keys out of order", params(r#"{"b":1,"a":2}"#), InvalidWorkflow),
             ("a number not in its form", params(r#"{"a":1.0}"#), InvalidWorkflow),
             ("no app", create(|w| w.tasks[1].app = AppId::new("x").unwrap()), UnknownApp),
-            ("no scheduler name", create(|w| w.scheduler = Some(String::new())), InvalidValue),
+            ("no scheduler name", create(|w| w.scheduler = Some(String::new())), InvalidWorkflow),
             (
-                "a long scheduler name",
-                create(|w| w.scheduler = Some("s".repeat(65))),
+                "a scheduler that does not exist",
+                create(|w| w.scheduler = Some("fifo".into())),
                 InvalidWorkflow,
             ),
             ("retiring nothing", retire("new"), UnknownWorkflow),

@@ -11,6 +11,7 @@ use proptest::{prelude::*, strategy::ValueTree as _, test_runner::TestRunner};
 use std::collections::{BTreeMap, BTreeSet};
 use trustmesh_types::{
     Digest, Payload, PublicKey, RequestId,
+    events::Event,
     records::{AppState, Member, NodeRoles, RequestRecord, Status},
     resources::Resources,
 };
@@ -199,15 +200,31 @@ impl Run {
         self.check();
     }
 
+    /// Follows every request through the block's events: the records are where these lead,
+    /// so no status changed without its event, and no event came where it must not (S4).
+    fn follow(&mut self) {
+        for event in &self.mesh.events {
+            let Some(id) = event.request() else { continue };
+            let before = self.statuses.remove(id);
+            let after = transition(before, event);
+            let after = after.unwrap_or_else(|| panic!("S4: {before:?}, then {event:?}"));
+            if let Some(status) = after {
+                self.statuses.insert(*id, status);
+            }
+        }
+        let records = self.mesh.store.iter::<Requests>();
+        let held: BTreeMap<RequestId, Status> = records.map(|(id, r)| (id, r.status)).collect();
+        assert_eq!(held, self.statuses, "S4: records are where the events lead");
+    }
+
     /// What always holds after a block.
     fn check(&mut self) {
+        self.follow();
         let store = &self.mesh.store;
         assert_eq!(self.mesh.faults(), 0, "S9: honest nodes are never charged");
         let mut held: BTreeMap<PublicKey, Resources> = BTreeMap::new();
         let mut open = 0;
         for (id, record) in store.iter::<Requests>() {
-            let before = self.statuses.insert(id, record.status);
-            assert!(allowed(before, record.status), "S4: {before:?} to {:?}", record.status);
             self.check_place(&record);
             self.seen.insert(format!("{:?}", record.status));
             open += u32::from(!record.status.ended());
@@ -257,11 +274,51 @@ impl Run {
     }
 }
 
-/// The transitions of PROTOCOL §4; several may come in one block.
-fn allowed(before: Option<Status>, after: Status) -> bool {
-    match before {
-        None | Some(Status::Requested | Status::Active) => true,
-        Some(ended) => ended == after,
+/// The transitions of PROTOCOL §4, and no other: where a request is after an event, with
+/// `None` for not on the ledger. Nothing where the event must not come.
+fn transition(before: Option<Status>, event: &Event) -> Option<Option<Status>> {
+    use Status::{Active, Cancelled, Failed, Finalized, Requested};
+    let after = match (before, event) {
+        (None, Event::RequestAccepted { .. }) => Requested,
+        (Some(Requested), Event::PlanConfirmed { .. }) => Active,
+        (Some(Active), Event::PlanAbandoned { .. }) => Requested,
+        (Some(Active), Event::RequestFinalized { .. }) => Finalized,
+        (Some(Requested | Active), Event::RequestFailed { .. }) => Failed,
+        (Some(Requested | Active), Event::RequestCancelled { .. }) => Cancelled,
+        (Some(Finalized | Failed | Cancelled), Event::RequestRetired { .. }) => return Some(None),
+        // These change no status; each has its place.
+        (
+            Some(Requested),
+            Event::Designated { .. }
+            | Event::DesignationEnded { .. }
+            | Event::RequestWaiting { .. },
+        ) => Requested,
+        // A completion may come after its plan gave out.
+        (Some(open @ (Requested | Active)), Event::TaskDone { .. }) => open,
+        _ => return None,
+    };
+    Some(Some(after))
+}
+
+#[test]
+fn a_request_that_ended_or_never_was_moves_no_more() {
+    let request = RequestId::default();
+    let (designation, reason) = (1, String::new());
+    let finalized = Event::RequestFinalized { request };
+    let confirmed = Event::PlanConfirmed { request, designation };
+    let abandoned = Event::PlanAbandoned { request, designation, reason };
+    for (before, event) in [
+        (None, &confirmed),
+        (Some(Status::Requested), &finalized),
+        (Some(Status::Requested), &abandoned),
+        (Some(Status::Active), &confirmed),
+        (Some(Status::Failed), &finalized),
+        (Some(Status::Finalized), &abandoned),
+        (Some(Status::Cancelled), &confirmed),
+        (Some(Status::Active), &Event::RequestRetired { request }),
+        (Some(Status::Finalized), &Event::RequestAccepted { request }),
+    ] {
+        assert_eq!(transition(before, event), None, "{before:?}, then {event:?}");
     }
 }
 
