@@ -282,19 +282,10 @@ impl Device {
         let mut view: RequestView = self.client.send_avoiding(&holder, &call).await?;
         if !view.status.ended() {
             // The other node lags behind the holder.
-            view = self.view_at(&holder, id).await?;
+            view = self.client.get_at(&holder, paths::request(id)).await?;
         }
         check::check(&self.client.network(), id, &view, &bundle).map_err(wrong)?;
         Ok(Checked { outputs: bundle.outputs, view, holder })
-    }
-
-    async fn view_at(&self, node: &PublicKey, id: &RequestId) -> Result<RequestView, ClientError> {
-        let connection = self.client.connection_to(node).await?;
-        let call = self.client.call_get(paths::request(id));
-        self.client.send_to(&connection, &call).await?.map_err(|problem| ClientError::Refused {
-            address: connection.endpoint.address.clone(),
-            problem: Box::new(problem),
-        })
     }
 
     fn open(&self, id: &RequestId, sealed: &SealedResult) -> Result<ResultBundle, Unbelievable> {

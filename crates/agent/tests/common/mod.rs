@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use trustmesh_agent::{Agent, Answer, Bytes, Config, Delivery, Effect, Input, RunOutput, RunSpec};
+use trustmesh_agent::{
+    Agent, Answer, Bytes, Config, Delivery, Effect, Explained, Input, RunOutput, RunSpec,
+};
 use trustmesh_state::{Finalized, Proposal, State};
 use trustmesh_types::{
     AppId, Block, Digest, Domain, Header, Payload, PublicKey, RequestId, SecretKey,
@@ -31,6 +33,7 @@ pub struct Node {
     pub wake_ms: Option<u64>,
     pub deliveries: Vec<Delivery>,
     pub runs: Vec<RunSpec>,
+    pub placements: Vec<Explained>,
 }
 
 /// What a message becomes on its way.
@@ -108,6 +111,7 @@ impl Mesh {
             wake_ms: None,
             deliveries: Vec::new(),
             runs: Vec::new(),
+            placements: Vec::new(),
         });
         let mut mesh = Self {
             nodes: nodes.collect(),
@@ -257,6 +261,7 @@ impl Mesh {
                     self.nodes[at].completions.push(completion);
                     self.keep(at, digest, data);
                 }
+                Effect::KeepPlacement(explained) => self.nodes[at].placements.push(explained),
                 Effect::Load { digest } => {
                     let node = &mut self.nodes[at];
                     let data = node.blobs.get(&digest).cloned();
