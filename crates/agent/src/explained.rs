@@ -4,8 +4,8 @@
 //! Validators check a plan by the ledger's rules alone and never see this. It is for people
 //! who ask later, and it is the planner's own word.
 //!
-//! Invariants: at most [`limits::EXPLAINED_MAX`] nodes are told of in all, those that are
-//! left out are counted; every number is finite.
+//! Invariants: at most [`limits::EXPLAINED_MAX`] nodes are told of in all, beside those that
+//! were taken; those that are left out are counted; every number is finite.
 
 use crate::{core::cut, limits};
 use std::collections::BTreeMap;
@@ -183,4 +183,47 @@ fn count(nodes: usize) -> u32 {
 /// JSON has no other numbers.
 fn finite(value: f64) -> f64 {
     if value.is_finite() { value } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use trustmesh_sched::Candidate;
+
+    #[test]
+    fn a_large_plan_is_cut_but_not_the_nodes_taken() {
+        let candidate = |n: u8| Candidate {
+            node: PublicKey([n; 32]),
+            name: format!("n{n}"),
+            load: 0.5,
+            weight: f64::NAN,
+            probability: 0.01,
+        };
+        let task = TaskId::new("a").unwrap();
+        let explanation = |replica| Explanation {
+            task: task.clone(),
+            replica,
+            chosen: PublicKey([199; 32]),
+            candidates: (0..200).map(candidate).collect(),
+            unfit: vec![Unfit { node: PublicKey([200; 32]), reason: "x".repeat(1_000) }],
+        };
+        let all: Vec<Explanation> = (0..16).map(explanation).collect();
+        let problem = Problem::default();
+        let Verdict::Placed(choices) = Explainer::new(&problem).placed(&all) else { panic!() };
+        assert_eq!(choices.len(), 16);
+        let told = |c: &Choice| c.candidates.len() + c.unfit.len();
+        let sum: usize = choices.iter().map(told).sum();
+        assert!((limits::EXPLAINED_MAX..limits::EXPLAINED_MAX + 16).contains(&sum), "{sum}");
+        for choice in &choices {
+            assert_eq!(told(choice) + choice.left_out as usize, 201);
+            let taken: Vec<&Fit> =
+                choice.candidates.iter().filter(|c| c.why_not.is_none()).collect();
+            assert_eq!((taken.len(), taken[0].node), (1, choice.node));
+            assert!(choice.candidates.iter().all(|c| c.weight.is_finite()));
+            assert!(choice.unfit.iter().all(|u| u.reason.len() == limits::UNFIT_BYTES_MAX));
+        }
+        let unfit = vec![all[0].unfit[0].clone(); limits::EXPLAINED_MAX + 3];
+        let declined = Explainer::new(&problem).declined(task, &unfit);
+        assert!(matches!(declined, Verdict::Declined { left_out: 3, .. }), "cut as well");
+    }
 }

@@ -44,3 +44,74 @@ fn nothing(view: &RequestView, here: &PublicKey) -> Refusal {
         None => Refusal::new(ErrorCode::NotFound, format!("nobody has planned request {id} yet")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use trustmesh_api::EventView;
+    use trustmesh_types::{
+        Digest, NetworkId, WorkflowId,
+        events::Event,
+        records::{Designation, Status},
+        request::{Endpoint, RequestBody},
+    };
+
+    fn key(n: u8) -> PublicKey {
+        PublicKey([n; 32])
+    }
+
+    fn view() -> RequestView {
+        let zero = Digest::default();
+        let body = RequestBody {
+            network: NetworkId(zero),
+            device: key(9),
+            nonce: 1,
+            workflow: WorkflowId::new("w").unwrap(),
+            input: zero,
+            input_bytes: 1,
+            result_key: zero,
+            endpoint: Endpoint::Pull,
+            persist: false,
+            deadline_ms: 1,
+        };
+        RequestView {
+            id: body.id(),
+            status: Status::Requested,
+            body,
+            entry: key(1),
+            input_holders: Vec::new(),
+            accepted_height: 1,
+            accepted_ms: 1,
+            ended_ms: 0,
+            designation: 0,
+            designated: None,
+            waiting: None,
+            reason: None,
+            attempts: 0,
+            barred: Vec::new(),
+            plan: None,
+            tasks: Vec::new(),
+            recorded: Vec::new(),
+            completions: Vec::new(),
+            result_holders: Vec::new(),
+            history: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_node_that_did_not_plan_says_who_did() {
+        let mut view = view();
+        let code = |view: &RequestView, here: u8| nothing(view, &key(here)).0.code;
+        assert_eq!(code(&view, 1), ErrorCode::NotFound, "nobody planned");
+        let node = key(2);
+        view.designated = Some(Designation { node, height: 1, since_ms: 1, rejections: 0 });
+        assert_eq!(nothing(&view, &key(1)).0.holders(), [key(2)]);
+        let (request, reason) = (view.id, "it declined".to_owned());
+        let event = Event::DesignationEnded { request, designation: 1, node: key(3), reason };
+        view.history.push(EventView { height: 2, timestamp_ms: 2, event });
+        let refusal = nothing(&view, &key(1)).0;
+        assert_eq!((refusal.code, refusal.holders()), (ErrorCode::NotAHolder, vec![key(3)]));
+        assert!(refusal.detail.contains(&key(3).to_string()), "{refusal}");
+        assert_eq!(code(&view, 3), ErrorCode::NotFound, "it has forgotten");
+    }
+}
