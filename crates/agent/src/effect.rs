@@ -2,7 +2,10 @@
 //!
 //! The driver (daemon) and the world (simulator) interpret the same effects, in order.
 
-use crate::input::{Bytes, RunId, Ticket};
+use crate::{
+    explained::Explained,
+    input::{Bytes, RunId, Ticket},
+};
 use trustmesh_types::{
     AppId, Digest, Payload, PublicKey, RequestId, TaskId, evidence::SignedCompletion,
     message::Message, reject::Rejection, request::StorageReceipt,
@@ -72,7 +75,7 @@ pub struct Delivery {
 }
 
 /// Something to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// Sign a transaction with this node's key and bring it to the ledger.
     Transact(Payload),
@@ -105,6 +108,10 @@ pub enum Effect {
         /// Until when, Unix milliseconds.
         until_ms: u64,
     },
+    /// Keep the reasons of a plan or decline for people who ask, until its `until_ms`. It comes
+    /// right after the transaction that they belong to; nothing waits for it, and it may get
+    /// lost.
+    KeepPlacement(Explained),
     /// Read bytes that this node may have, then answer with [`crate::Input::Loaded`].
     Load {
         /// Digest of the bytes.

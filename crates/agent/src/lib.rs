@@ -13,6 +13,7 @@
 //! - `agent`: the step, and who handles which input;
 //! - `core`, `agenda`, `blobs`, `peers`, `work`: memory and bookkeeping;
 //! - `duties`: one module per thing that a node does;
+//! - `explained`: why a plan is as it is, for people;
 //! - `envelope`: the JSON object that an application reads.
 
 mod agenda;
@@ -23,6 +24,7 @@ mod duties;
 mod early;
 mod effect;
 mod envelope;
+mod explained;
 mod input;
 mod limits;
 mod peers;
@@ -30,4 +32,5 @@ mod work;
 
 pub use agent::Agent;
 pub use effect::{Answer, BlobKind, Delivery, Effect, RunSpec};
+pub use explained::{Choice, Explained, Fit, Misfit, Verdict};
 pub use input::{Bytes, Config, Input, RunId, RunOutput, Ticket};

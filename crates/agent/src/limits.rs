@@ -59,6 +59,8 @@ pub(crate) const PROGRESS_MS_MIN: u64 = 1_000;
 pub(crate) const UNFIT_MAX: usize = 128;
 /// Bytes of a reason in a decline.
 pub(crate) const UNFIT_BYTES_MAX: usize = 256;
+/// Nodes told of in the reasons of one plan or decline, over all its tasks and replicas.
+pub(crate) const EXPLAINED_MAX: usize = 1_024;
 /// Blobs of a request that persists are kept this long after its retention.
 pub(crate) const PERSIST_MS: u64 = 30 * 24 * 3_600_000;
 /// A sealed result is held at least this long after the request ended.

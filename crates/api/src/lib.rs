@@ -18,6 +18,7 @@ pub mod limits;
 pub mod members;
 pub mod page;
 pub mod paths;
+pub mod placements;
 pub mod problem;
 pub mod requests;
 pub mod results;
@@ -29,6 +30,9 @@ pub use ledger::{
 };
 pub use members::{AppView, DeviceView, NodeView, WorkflowView};
 pub use page::{ListQuery, Page, RangeQuery, RequestQuery, WaitQuery};
+pub use placements::{
+    CandidateView, ChoiceView, DeclinedView, PlacementView, Placements, UnfitView,
+};
 pub use problem::{ErrorCode, Problem};
 pub use requests::{Accepted, RequestSummary, RequestView, SubmitRequest, TaskView};
 pub use results::{ResultBundle, SealedResult};

@@ -8,6 +8,8 @@ pub const REQUESTS: &str = "/v1/requests";
 pub const REQUEST: &str = "/v1/requests/{id}";
 /// GET [`crate::SealedResult`] by long poll, by its device ([`crate::auth`]).
 pub const REQUEST_RESULT: &str = "/v1/requests/{id}/result";
+/// GET [`crate::Placements`], at the node that planned.
+pub const REQUEST_PLACEMENT: &str = "/v1/requests/{id}/placement";
 /// GET a page of [`crate::NodeView`].
 pub const NODES: &str = "/v1/nodes";
 /// GET [`crate::NodeView`], by key.
@@ -59,6 +61,12 @@ pub fn request(id: &RequestId) -> String {
 #[must_use]
 pub fn request_result(id: &RequestId) -> String {
     format!("{REQUESTS}/{id}/result")
+}
+
+/// Path of one request's placements.
+#[must_use]
+pub fn request_placement(id: &RequestId) -> String {
+    format!("{REQUESTS}/{id}/placement")
 }
 
 /// Path of one transaction.

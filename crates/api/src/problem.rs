@@ -87,7 +87,7 @@ own_codes! {
     TooLarge = "too_large", 413, "The body is too large";
     /// The content type is not what the path takes.
     UnsupportedMediaType = "unsupported_media_type", 415, "The content type is not taken here";
-    /// This node does not hold the result; `holders` do.
+    /// This node does not hold the result or the placements; `holders` do.
     NotAHolder = "not_a_holder", 421, "Other nodes hold this";
     /// Well-formed, but it can't be meant so.
     Invalid = "invalid", 422, "The content is not valid";

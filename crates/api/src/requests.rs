@@ -6,6 +6,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use trustmesh_types::{
     AppId, Digest, PublicKey, RequestId, Signature, TaskId, WorkflowId,
+    events::Event,
     evidence::SignedCompletion,
     records::{ActivePlan, Designation, RequestRecord, Status},
     request::RequestBody,
@@ -167,6 +168,19 @@ impl RequestView {
             ended_ms: self.ended_ms,
             reason: self.reason.clone().or_else(|| self.waiting.clone()),
         }
+    }
+
+    /// The node that can say why its tasks are placed as they are: it made the confirmed plan,
+    /// or, without one, it was the last whose designation ended without a plan, or it shall
+    /// plan now.
+    #[must_use]
+    pub fn planner(&self) -> Option<PublicKey> {
+        let ended = self.history.iter().rev().find_map(|view| match &view.event {
+            Event::DesignationEnded { node, .. } => Some(*node),
+            _ => None,
+        });
+        let planned = self.plan.as_ref().map(|plan| plan.planner);
+        planned.or(ended).or_else(|| self.designated.as_ref().map(|it| it.node))
     }
 
     /// Sum of the applications' run times along the slowest path, in microseconds: what the

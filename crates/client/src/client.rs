@@ -254,6 +254,20 @@ impl Client {
         }
     }
 
+    /// Reads something at one node, which may be none of the endpoints.
+    pub(crate) async fn get_at<T: DeserializeOwned>(
+        &self,
+        node: &PublicKey,
+        target: String,
+    ) -> Result<T, ClientError> {
+        let connection = self.connection_to(node).await?;
+        let answer = self.send_to(&connection, &self.call_get(target)).await?;
+        answer.map_err(|problem| ClientError::Refused {
+            address: connection.endpoint.address.clone(),
+            problem: Box::new(problem),
+        })
+    }
+
     /// The endpoints as connections, the one that answered last first.
     pub(crate) fn connections(&self) -> Vec<Connection> {
         let first = self.inner.preferred.load(Ordering::Relaxed);

@@ -3,8 +3,8 @@
 use crate::{client::Client, error::ClientError};
 use serde::Serialize;
 use trustmesh_api::{
-    AppView, BlockView, DeviceView, LedgerStatus, ListQuery, NodeView, Page, RangeQuery, RawBlocks,
-    RequestQuery, RequestSummary, RequestView, WorkflowView, paths,
+    AppView, BlockView, DeviceView, LedgerStatus, ListQuery, NodeView, Page, Placements,
+    RangeQuery, RawBlocks, RequestQuery, RequestSummary, RequestView, WorkflowView, paths,
 };
 use trustmesh_types::{AppId, PublicKey, RequestId, WorkflowId, genesis::Genesis};
 
@@ -140,6 +140,20 @@ impl Client {
     /// [`ClientError`].
     pub async fn request(&self, id: &RequestId) -> Result<RequestView, ClientError> {
         self.get(paths::request(id)).await
+    }
+
+    /// How a node placed a request's tasks, and why. Only the node that planned knows
+    /// ([`RequestView::planner`]), and it is its own word.
+    ///
+    /// # Errors
+    /// [`ClientError::Unreachable`] when that node does not answer, [`ClientError::Refused`]
+    /// when it has nothing to say.
+    pub async fn placements(
+        &self,
+        id: &RequestId,
+        planner: &PublicKey,
+    ) -> Result<Placements, ClientError> {
+        self.get_at(planner, paths::request_placement(id)).await
     }
 
     /// A page of blocks, newest first.

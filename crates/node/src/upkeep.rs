@@ -1,6 +1,13 @@
-//! What a node does now and then beside its work: expired blobs, results and history go.
+//! What a node does now and then beside its work: expired blobs, completions, placements,
+//! results and history go.
 
-use crate::{clock::now_ms, driver::completions, history::History, mailbox::Mailbox, stop::Stop};
+use crate::{
+    clock::now_ms,
+    driver::{completions, placements},
+    history::History,
+    mailbox::Mailbox,
+    stop::Stop,
+};
 use std::time::Duration;
 use trustmesh_data::Store;
 
@@ -26,6 +33,9 @@ pub(crate) async fn run(store: Store, mailbox: Mailbox, history: History, stop: 
         }
         if let Err(error) = completions::expire(&store, now_ms).await {
             tracing::warn!(%error, "expired completions can't be removed");
+        }
+        if let Err(error) = placements::expire(&store, now_ms).await {
+            tracing::warn!(%error, "expired placements can't be removed");
         }
         if let Err(error) = mailbox.expire(now_ms).await {
             tracing::warn!(%error, "expired results can't be removed");

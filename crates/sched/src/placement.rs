@@ -21,6 +21,19 @@ pub struct Candidate {
     pub probability: f64,
 }
 
+impl Candidate {
+    /// Why not this node, where another one was taken.
+    #[must_use]
+    pub fn why_not(&self) -> String {
+        let (chance, load) = (self.probability * 100.0, self.load);
+        if chance > 0.0 {
+            format!("fits, not taken (probability {chance:.1} %, load {load:.3})")
+        } else {
+            format!("fits, passed over by the scheduler's rule (load {load:.3})")
+        }
+    }
+}
+
 /// Why one run of a task was placed where it was.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Explanation {
@@ -37,7 +50,8 @@ pub struct Explanation {
 }
 
 impl Explanation {
-    /// Why this node, in a sentence.
+    /// Why this node, in a sentence. Why not the others: [`Candidate::why_not`] of those that
+    /// fit, `unfit` for the rest.
     #[must_use]
     pub fn why(&self) -> String {
         let all = self.candidates.len();
@@ -57,17 +71,6 @@ impl Explanation {
             ),
             None => format!("task {}: {}", self.task, self.chosen),
         }
-    }
-
-    /// Why not each of the other nodes, a sentence each.
-    #[must_use]
-    pub fn why_not(&self) -> Vec<String> {
-        let passed = self.candidates.iter().filter(|c| c.node != self.chosen).map(|c| {
-            let chance = c.probability * 100.0;
-            format!("{}: fits, not taken (probability {chance:.1} %, load {:.3})", c.name, c.load)
-        });
-        let unfit = self.unfit.iter().map(|u| format!("{}: {}", u.node.short(), u.reason));
-        passed.chain(unfit).collect()
     }
 }
 

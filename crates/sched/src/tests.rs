@@ -143,6 +143,25 @@ fn what_fits_nowhere_is_explained_node_by_node() {
 }
 
 #[test]
+fn every_node_is_taken_or_it_is_said_why_not() {
+    let mut nodes = graded();
+    nodes[3].quarantined = true;
+    for name in NAMES {
+        let asked = problem(nodes.clone(), vec![task("t", 0, amount(1, 1))]);
+        let placed = plan(&asked, name, seed(7)).unwrap();
+        let [why] = placed.explanation.as_slice() else { panic!("{:?}", placed.explanation) };
+        assert_eq!((why.candidates.len(), why.unfit.len()), (3, 1), "{name}");
+        assert!(why.unfit[0].reason.contains("quarantined"), "{name}");
+        let chosen = why.candidates.iter().find(|c| c.node == why.chosen).unwrap();
+        assert!(why.why().contains(&chosen.name), "{}", why.why());
+        for candidate in &why.candidates {
+            let drawn = candidate.probability > 0.0;
+            assert_eq!(candidate.why_not().contains("probability"), drawn, "{name}");
+        }
+    }
+}
+
+#[test]
 fn nodes_to_avoid_are_taken_only_where_no_other_fits() {
     let mut asked = problem(graded(), vec![task("t", 0, amount(1, 1))]);
     asked.avoid = [1, 2, 3].map(|n| PublicKey([n; 32])).to_vec();

@@ -5,19 +5,24 @@
 //! taken up yet would hold is subtracted first.
 
 use crate::{
+    Effect, Explained, Verdict,
     agenda::{Matter, Retry},
     core::{Core, cut},
+    explained::Explainer,
     limits,
     work::{Planning, Work},
 };
 use std::collections::BTreeMap;
-use trustmesh_sched::{NodeState, PlanError, Problem, TaskNeed, plan};
+use trustmesh_sched::{NodeState, Placement, PlanError, Problem, TaskNeed, plan};
 use trustmesh_types::{
-    Digest, Payload, PublicKey, RequestId,
+    Digest, Payload, PublicKey, RequestId, TaskId,
     plan::{Assignment, Decline, Plan, Unfit},
     records::{AppState, Runtime, Status},
     resources::Resources,
 };
+
+/// The scheduler in place of one that nobody knows.
+const DEFAULT: &str = "lcdwrr";
 
 /// What this node's plans hold that the ledger does not show yet, by request.
 #[derive(Debug, Default)]
@@ -72,9 +77,10 @@ pub(crate) fn tick(core: &mut Core, work: &mut Work, tentative: &mut Tentative) 
     let at_ms = begin_ms.max(planning.answer.next_ms());
     if core.now_ms >= at_ms {
         match answer(core, work, tentative, &planning) {
-            Some(payload) => {
+            Some((payload, explained)) => {
                 planning.answer.tried(core.now_ms, limits::TRANSACT_MS);
                 core.transact(payload);
+                core.out.push(Effect::KeepPlacement(explained));
             }
             None => {
                 planning.answer =
@@ -88,44 +94,41 @@ pub(crate) fn tick(core: &mut Core, work: &mut Work, tentative: &mut Tentative) 
     work.planning = Some(planning);
 }
 
-/// The plan or the decline; `None` while only this node's own open plans, which end soon,
-/// may stand in the way.
+/// The plan or the decline, and its reasons; `None` while only this node's own open plans,
+/// which end soon, may stand in the way.
 fn answer(
     core: &mut Core,
     work: &Work,
     tentative: &mut Tentative,
     now: &Planning,
-) -> Option<Payload> {
+) -> Option<(Payload, Explained)> {
+    let problem = problem(core, work, tentative);
+    let (placed, scheduler) = place(core, work, &problem, now);
+    let explained = |core: &Core, outcome: Verdict| Explained {
+        request: work.id,
+        designation: now.designation,
+        made_at: core.state.height(),
+        made_ms: core.now_ms,
+        scheduler,
+        outcome,
+        until_ms: core.kept_until_ms(&work.view.record.body),
+    };
+    let explainer = Explainer::new(&problem);
     let patience_ms = core.state.parameters().generation_timeout_ms / 2;
     let patient = core.now_ms < now.seen_ms.saturating_add(patience_ms);
-    let problem = problem(core, work, tentative);
-    let parameters = core.state.parameters();
-    let name = work.view.workflow.scheduler.as_deref().unwrap_or(&parameters.scheduler);
-    let seed = Digest::of_parts(&[
-        b"trustmesh plan",
-        &core.seed,
-        work.id.0.as_ref(),
-        &now.designation.to_le_bytes(),
-        &[now.rejections],
-    ]);
-    let mut placed = plan(&problem, name, seed.0);
-    if let Err(error @ PlanError::UnknownScheduler { .. }) = &placed {
-        let text = format!("{error}; planning by lcdwrr instead");
-        placed = plan(&problem, "lcdwrr", seed.0);
-        core.note(true, Some(work.id), text);
-    }
-    let made_at = core.state.height();
     match placed {
         Err(_) if patient && tentative.others(&work.id) => None,
         Ok(placement) => {
             let held = held(&problem, &placement.assignments);
             tentative.open.insert(work.id, (now.designation, held));
-            Some(Payload::ConfirmSchedule(Plan {
+            let why = explained(core, explainer.placed(&placement.explanation));
+            let plan = Plan {
                 request: work.id,
                 designation: now.designation,
-                made_at,
+                made_at: why.made_at,
                 assignments: placement.assignments,
-            }))
+            };
+            Some((Payload::ConfirmSchedule(plan), why))
         }
         Err(error) => {
             core.note(false, Some(work.id), error.to_string());
@@ -135,20 +138,52 @@ fn answer(
             };
             let first = || work.view.workflow.tasks.first().map(|t| t.id.clone());
             let task = task.or_else(first)?;
-            let unfit = unfit
-                .into_iter()
-                .take(limits::UNFIT_MAX)
-                .map(|u| Unfit { node: u.node, reason: cut(&u.reason, limits::UNFIT_BYTES_MAX) })
-                .collect();
-            Some(Payload::DeclineSchedule(Decline {
-                request: work.id,
-                designation: now.designation,
-                made_at,
-                task,
-                unfit,
-            }))
+            let why = explained(core, explainer.declined(task.clone(), &unfit));
+            Some((decline(work, now, why.made_at, task, unfit), why))
         }
     }
+}
+
+/// Asks the workflow's scheduler, or the default one where nobody knows it; gives the name
+/// of the one that was asked.
+fn place(
+    core: &mut Core,
+    work: &Work,
+    problem: &Problem,
+    now: &Planning,
+) -> (Result<Placement, PlanError>, String) {
+    let parameters = core.state.parameters();
+    let name = work.view.workflow.scheduler.as_ref().unwrap_or(&parameters.scheduler).clone();
+    let seed = Digest::of_parts(&[
+        b"trustmesh plan",
+        &core.seed,
+        work.id.0.as_ref(),
+        &now.designation.to_le_bytes(),
+        &[now.rejections],
+    ]);
+    match plan(problem, &name, seed.0) {
+        Err(error @ PlanError::UnknownScheduler { .. }) => {
+            let text = format!("{error}; planning by {DEFAULT} instead");
+            core.note(true, Some(work.id), text);
+            (plan(problem, DEFAULT, seed.0), DEFAULT.to_owned())
+        }
+        placed => (placed, name),
+    }
+}
+
+fn decline(work: &Work, now: &Planning, made_at: u64, task: TaskId, unfit: Vec<Unfit>) -> Payload {
+    let unfit = unfit
+        .into_iter()
+        .take(limits::UNFIT_MAX)
+        .map(|u| Unfit { node: u.node, reason: cut(&u.reason, limits::UNFIT_BYTES_MAX) })
+        .collect();
+    Payload::DeclineSchedule(Decline {
+        request: work.id,
+        designation: now.designation,
+        made_at,
+        task,
+        unfit,
+    })
 }
 
 fn held(problem: &Problem, assignments: &[Assignment]) -> BTreeMap<PublicKey, Resources> {

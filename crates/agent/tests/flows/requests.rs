@@ -2,8 +2,12 @@
 
 use super::common::{self, CHAIN, DIAMOND, Mesh, task_id};
 use std::{cell::RefCell, rc::Rc};
-use trustmesh_agent::Answer;
-use trustmesh_types::{Digest, Payload, message::Message, records::Status};
+use trustmesh_agent::{Answer, Verdict};
+use trustmesh_types::{
+    Digest, Payload,
+    message::Message,
+    records::{AppState, Status},
+};
 
 #[test]
 fn a_chain_runs_once_and_its_result_is_delivered() {
@@ -25,6 +29,50 @@ fn a_chain_runs_once_and_its_result_is_delivered() {
     );
     assert!(mesh.rejections.is_empty(), "{:?}", mesh.rejections);
     assert!(mesh.now_ms < common::START_MS + 1_000, "took {} ms", mesh.now_ms - common::START_MS);
+}
+
+#[test]
+fn a_plan_comes_with_its_reasons() {
+    let mut mesh = Mesh::new(CHAIN);
+    let id = mesh.submit(2, 1, b"[1,2]");
+    mesh.result(&id, 2_000);
+    let plan = mesh.record(&id).plan.unwrap();
+    let planner = &mesh.nodes[mesh.place(&plan.planner)];
+    let [explained] = planner.placements.as_slice() else { panic!("{:?}", planner.placements) };
+    assert_eq!((explained.request, explained.designation), (id, plan.designation));
+    assert_eq!(explained.scheduler, "lcdwrr");
+    let Verdict::Placed(choices) = &explained.outcome else { panic!("{explained:?}") };
+    assert_eq!(choices.len(), 3);
+    for (choice, assignment) in choices.iter().zip(&plan.assignments) {
+        assert_eq!(
+            (&choice.task, [choice.node].as_slice()),
+            (&assignment.task, &*assignment.nodes)
+        );
+        assert!(choice.why.contains(&choice.name), "{}", choice.why);
+        assert_eq!((choice.candidates.len() + choice.unfit.len(), choice.left_out), (4, 0));
+        let sum: f64 = choice.candidates.iter().map(|c| c.probability).sum();
+        assert!((sum - 1.0).abs() < 1e-9, "{choice:?}");
+        let silent = choice.candidates.iter().filter(|c| c.why_not.is_none());
+        assert_eq!(silent.map(|c| c.node).collect::<Vec<_>>(), [choice.node]);
+    }
+    let others = mesh.nodes.iter().filter(|n| n.key.public() != plan.planner);
+    assert_eq!(others.map(|n| n.placements.len()).sum::<usize>(), 0);
+}
+
+#[test]
+fn a_decline_says_why_of_each_node() {
+    let mut mesh = Mesh::new(CHAIN);
+    mesh.operate(Payload::SetAppState { app: common::app_id(), wanted: AppState::Stopped });
+    mesh.run(5_000, |m| m.state.app(&common::app_id()).unwrap().wanted == AppState::Stopped);
+    let id = mesh.submit(2, 1, b"1");
+    mesh.run(60_000, |m| m.nodes.iter().any(|n| !n.placements.is_empty()));
+    let explained = mesh.nodes.iter().find_map(|n| n.placements.first()).unwrap();
+    assert_eq!(explained.request, id);
+    let Verdict::Declined { task, unfit, left_out } = &explained.outcome else {
+        panic!("{explained:?}")
+    };
+    assert_eq!((task, unfit.len(), *left_out), (&task_id("a"), 4, 0));
+    assert!(unfit.iter().all(|u| u.reason.contains("not running") && u.name.starts_with('n')));
 }
 
 #[test]

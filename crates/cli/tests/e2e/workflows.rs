@@ -65,6 +65,7 @@ fn graphs_of_both_forms_run_and_the_ledger_verifies() {
     let id = result["request"].as_str().expect("an id");
     let shown = mesh.run(&["request", "show", id]).ok();
     assert!(shown.out.contains("finalized") && shown.out.contains("shall plan"), "{shown:?}");
+    placement_is_explained(&mesh, id);
     let last = mesh.run(&["request", "show", "last", "-o", "json"]).json();
     assert_eq!(last["id"], id, "{last}");
     mesh.run(&["request", "watch", id]).ok();
@@ -77,4 +78,55 @@ fn graphs_of_both_forms_run_and_the_ledger_verifies() {
     assert!(verified["height"].as_u64().is_some_and(|height| height > 5), "{verified}");
     assert!(verified["final_height"].as_u64() >= Some(5), "{verified}");
     assert!(verified["mismatch"].is_null(), "{verified}");
+}
+
+/// Each task's node has its reason, and so has each node that did not get it.
+fn placement_is_explained(mesh: &Mesh, id: &str) {
+    let plain = mesh.run(&["request", "show", id, "-o", "json"]).json();
+    assert!(plain["why"].is_null(), "{plain}");
+    let shown = mesh.run(&["request", "show", id, "--why", "-o", "json"]).json();
+    assert_eq!(shown["why"]["planner"], plain["plan"]["planner"], "{shown}");
+    let placements = shown["why"]["placements"].as_array().expect("placements");
+    let placement = placements.iter().rfind(|p| p["confirmed"] == true).expect("the ledger's");
+    let choices = placement["choices"].as_array().expect("choices");
+    let tasks = plain["tasks"].as_array().expect("tasks");
+    assert_eq!(choices.len(), tasks.len(), "{placement}");
+    let people = mesh.run(&["request", "show", id, "--why"]).ok().out;
+    for task in tasks {
+        let choice = choices.iter().find(|c| c["task"] == task["task"]).expect("each task");
+        assert_eq!(choice["node"], task["nodes"][0], "{choice}");
+        let (why, chosen) = (choice["why"].as_str(), choice["name"].as_str());
+        let (why, chosen) = (why.expect("a sentence"), chosen.expect("a name"));
+        let part = people.split_once(why).expect("the reason").1;
+        let part = part.split("\ntask ").next().unwrap_or_default();
+        assert!(why.contains(chosen), "{why}");
+        for name in (1..=4).map(|n| format!("node-{n}")) {
+            assert_eq!(part.contains(&format!("not {name}: ")), name != chosen, "{part}");
+        }
+    }
+}
+
+#[test]
+fn a_planner_that_is_down_can_not_explain() {
+    let _turn = one_at_a_time();
+    let mesh = Mesh::up();
+    mesh.deploy_noop("noop");
+    let key = mesh.register("truck-1");
+    mesh.workflow("diamond.yaml", DIAMOND).ok();
+    let args = ["request", "submit", "diamond", "-", "--key", &key, "--wait", "-o", "json"];
+    let result = mesh.fed(&args, "[1]").json();
+    let id = result["request"].as_str().expect("an id");
+    let shown = mesh.run(&["request", "show", id, "--why", "-o", "json"]).json();
+    let nodes = mesh.run(&["node", "list", "-o", "json"]).json();
+    let nodes = nodes.as_array().expect("nodes");
+    let planner = nodes.iter().find(|n| n["key"] == shown["why"]["planner"]).expect("a node");
+    let name = planner["name"].as_str().expect("a name");
+    let index = name.rsplit('-').next().and_then(|n| n.parse::<usize>().ok()).expect("node-N");
+    mesh.kill_9(index - 1);
+    mesh.run(&["request", "show", id]).ok();
+    let asked = mesh.run(&["request", "show", id, "--why"]);
+    asked.refused(1, &[name, "does not answer", "--why"]);
+    // Kept on disk: it knows again when it is back.
+    mesh.start();
+    mesh.run(&["request", "show", id, "--why"]).ok();
 }

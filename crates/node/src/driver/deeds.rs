@@ -1,10 +1,10 @@
 //! Doing what the agent asks for. What takes time runs as a task and comes back as an input.
 
-use super::{completions, running};
+use super::{completions, placements, running};
 use crate::{clock::now_ms, mailbox::Mailbox};
 use std::collections::BTreeMap;
 use tokio::sync::mpsc;
-use trustmesh_agent::{BlobKind, Bytes, Delivery, Input};
+use trustmesh_agent::{BlobKind, Bytes, Delivery, Explained, Input};
 use trustmesh_api::ResultBundle;
 use trustmesh_consensus::Handle;
 use trustmesh_data::Store;
@@ -98,6 +98,17 @@ impl Deeds {
                 completions::keep(&deeds.store, &signed, data.to_vec().into(), until_ms).await;
             let result = kept.map_err(|e| e.to_string());
             deeds.outcome(Input::Stored { digest, result });
+        });
+    }
+
+    /// Keeps the reasons of a plan; the plan itself does not wait for it.
+    pub(super) fn keep_placement(&self, explained: Explained) {
+        let deeds = self.clone();
+        tokio::spawn(async move {
+            let request = explained.request;
+            if let Err(error) = placements::keep(&deeds.store, explained).await {
+                tracing::warn!(%request, %error, "the reasons of a plan can't be kept");
+            }
         });
     }
 

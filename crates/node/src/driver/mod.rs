@@ -9,6 +9,7 @@
 pub(crate) mod completions;
 mod control;
 mod deeds;
+pub(crate) mod placements;
 mod running;
 mod task;
 

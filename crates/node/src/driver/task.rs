@@ -119,6 +119,7 @@ impl Driver {
                 Effect::KeepOutput { completion, data, until_ms } => {
                     self.deeds.keep_output(completion, data, until_ms);
                 }
+                Effect::KeepPlacement(explained) => self.deeds.keep_placement(explained),
                 Effect::Load { digest } => self.deeds.load(digest),
                 Effect::Run(spec) => self.deeds.run(spec),
                 Effect::Prepare { artifact, .. } => self.deeds.prepare(artifact),

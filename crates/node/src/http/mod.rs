@@ -20,6 +20,7 @@ mod limits;
 mod listing;
 mod members;
 mod middleware;
+mod placements;
 mod refusal;
 mod requests;
 mod results;

@@ -1,8 +1,8 @@
 //! What is where.
 
 use super::{
-    app::Shared, artifacts, blocks, events, health, members, middleware, refusal::Refusal,
-    requests, results, transactions,
+    app::Shared, artifacts, blocks, events, health, members, middleware, placements,
+    refusal::Refusal, requests, results, transactions,
 };
 use axum::{
     Router,
@@ -17,6 +17,7 @@ pub(super) fn router(http: Shared) -> Router {
         .route(paths::REQUESTS, get(requests::requests).post(requests::submit))
         .route(paths::REQUEST, get(requests::request))
         .route(paths::REQUEST_RESULT, get(results::result))
+        .route(paths::REQUEST_PLACEMENT, get(placements::placement))
         .route(paths::NODES, get(members::nodes))
         .route(paths::NODE, get(members::node))
         .route(paths::APPS, get(members::apps))

@@ -200,7 +200,7 @@ impl Driver {
                 self.later(Duration::ZERO, move || Some(Input::Loaded { digest, data }));
             }
             Effect::Run(spec) => self.run_task(spec),
-            Effect::Prepare { .. } | Effect::Note { .. } => {}
+            Effect::Prepare { .. } | Effect::Note { .. } | Effect::KeepPlacement(_) => {}
             Effect::Discard { artifact, .. } => {
                 parts.disk.held().blobs.remove(&artifact);
             }

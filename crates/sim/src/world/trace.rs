@@ -78,6 +78,11 @@ pub(crate) fn of_effect(effect: &Effect) -> (&'static str, Digest) {
         Effect::KeepOutput { completion, .. } => {
             ("keep output", Digest::of(&codec::encode(completion)))
         }
+        Effect::KeepPlacement(explained) => {
+            // What it says follows from the plan, which is in the trace.
+            let numbers = (explained.designation, explained.made_at, explained.made_ms);
+            ("keep placement", Digest::of(&codec::encode(&(explained.request, numbers))))
+        }
         Effect::Load { digest } => ("load", *digest),
         Effect::Run(spec) => ("run", Digest::of_parts(&[&spec.seed, &spec.input])),
         Effect::Prepare { artifact, .. } => ("prepare", *artifact),

@@ -5,7 +5,7 @@ pub mod script;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use trustmesh_agent::{Agent, Answer, Bytes, Config, Delivery, Input, RunSpec};
+use trustmesh_agent::{Agent, Answer, Bytes, Config, Delivery, Explained, Input, RunSpec};
 use trustmesh_state::State;
 use trustmesh_types::{
     AppId, Digest, Domain, Payload, PublicKey, RequestId, SecretKey, Signature, SignedTransaction,
@@ -61,6 +61,7 @@ pub struct Node {
     pub wake_ms: Option<u64>,
     pub deliveries: Vec<Delivery>,
     pub runs: Vec<RunSpec>,
+    pub placements: Vec<Explained>,
 }
 
 /// A message that a node sent, whether or not it came through.
@@ -159,6 +160,7 @@ impl Mesh {
             wake_ms: None,
             deliveries: Vec::new(),
             runs: Vec::new(),
+            placements: Vec::new(),
         });
         let mut mesh = Self {
             nodes: nodes.collect(),

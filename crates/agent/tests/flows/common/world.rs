@@ -24,6 +24,7 @@ impl Mesh {
                     self.nodes[at].completions.push(completion);
                     self.keep(at, digest, data);
                 }
+                Effect::KeepPlacement(explained) => self.nodes[at].placements.push(explained),
                 Effect::Load { digest } => {
                     let node = &mut self.nodes[at];
                     let data = node.blobs.get(&digest).cloned();

@@ -96,7 +96,7 @@ impl Report {
                 "\n\nThe mesh runs on in {folder}. Look further:
   cd {folder}
   trustmesh request list
-  trustmesh request show last       who planned it, where each task ran, what happened
+  trustmesh request show last --why who planned it, where each task ran, and why there
   trustmesh node list
   trustmesh ledger blocks
   trustmesh ledger verify           re-execute the chain from genesis

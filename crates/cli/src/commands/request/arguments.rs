@@ -20,9 +20,10 @@ pub enum RequestCommand {
   trustmesh request list --status failed")]
     List(ListArgs),
     /// Show where a request stands: plan, who ran what, times, why it waits
-    #[command(after_help = "Example:
-  trustmesh request show last")]
-    Show(OneArgs),
+    #[command(after_help = "Examples:
+  trustmesh request show last
+  trustmesh request show last --why")]
+    Show(ShowArgs),
     /// Print a request's events until it ends
     Watch(OneArgs),
     /// End a request early, as its device or an operator
@@ -67,6 +68,17 @@ pub struct ListArgs {
 pub struct OneArgs {
     /// The request's id; `last` for the newest
     pub request: String,
+}
+
+/// Which request, and how much of it.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
+    /// The request's id; `last` for the newest
+    pub request: String,
+    /// Add why each task was placed on its node and why not on the others, as the node that
+    /// planned tells it
+    #[arg(long)]
+    pub why: bool,
 }
 
 /// Which result.

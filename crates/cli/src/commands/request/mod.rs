@@ -4,6 +4,7 @@ mod arguments;
 mod show;
 mod submit;
 mod watch;
+mod why;
 
 pub use arguments::RequestCommand;
 

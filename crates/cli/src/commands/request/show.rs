@@ -1,8 +1,9 @@
 //! Where requests stand, and why.
 
 use super::{
-    arguments::{ListArgs, OneArgs},
+    arguments::{ListArgs, ShowArgs},
     request_id,
+    why::{self, Reasoned},
 };
 use crate::{
     commands::listing,
@@ -46,12 +47,18 @@ pub async fn list(context: &Context, args: &ListArgs) -> Done {
 }
 
 /// Shows a request.
-pub async fn show(context: &Context, args: &OneArgs) -> Done {
+pub async fn show(context: &Context, args: &ShowArgs) -> Done {
     let client = context.client()?;
     let request = request_id(&client, &args.request).await?;
     let view = client.request(&request).await?;
     let names = names(&client).await?;
-    context.printer.answer(&view, |view| text(view, &names))
+    if !args.why {
+        return context.printer.answer(&view, |view| text(view, &names));
+    }
+    let why = why::ask(&client, &view, &names).await?;
+    context.printer.answer(&Reasoned { view, why }, |it| {
+        format!("{}\n\n{}", text(&it.view, &names), why::text(&it.why, &names))
+    })
 }
 
 /// Names of nodes by key.
