@@ -233,7 +233,7 @@ fn modules_that_cannot_run_are_refused_by_the_node() {
     let network = LocalNetwork::open(&mesh.folder()).expect("the mesh's folder");
     let key = keystore::load(&network.operator_key_path()).expect("the operator's key");
     let genesis = network.genesis();
-    let client = Client::new(genesis.network_id(), Endpoint::of_genesis(genesis)).expect("TLS");
+    let client = Client::new(genesis, Endpoint::of_genesis(genesis)).expect("TLS");
     let operator = Operator::new(client, key);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     for (bytes, part) in [
