@@ -49,18 +49,6 @@ fn a_decline_names_the_task_that_fits_nowhere_and_not_the_first() {
 }
 
 #[test]
-fn an_unknown_scheduler_is_told_of_and_the_default_plans_instead() {
-    let setup = Setup { scheduler: Some("astrology".into()), ..Setup::of(CHAIN) };
-    let mut mesh = Mesh::with(&setup);
-    let id = mesh.submit(0, 1, b"1");
-    mesh.result(&id, 2_000);
-    assert!(declines(&mesh).is_empty());
-    assert_eq!(mesh.record(&id).plan.unwrap().designation, 1);
-    let told = |w: &String| w.contains("\"astrology\"") && w.contains("lcdwrr instead");
-    assert!(mesh.warnings.iter().any(told), "{:?}", mesh.warnings);
-}
-
-#[test]
 fn a_known_scheduler_is_used_without_a_warning() {
     let name = trustmesh_sched::NAMES[trustmesh_sched::NAMES.len() - 1];
     let mut mesh = Mesh::with(&Setup { scheduler: Some(name.into()), ..Setup::of(CHAIN) });

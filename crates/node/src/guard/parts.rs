@@ -154,6 +154,7 @@ pub(super) mod tests {
         std::fs::write(&at.store, b"rows").unwrap();
         std::fs::create_dir_all(&at.votes).unwrap();
         assert!(!take(&data, true).unwrap().note().unwrap());
+        std::fs::write(at.ledger.join("blocks"), b"blocks").unwrap();
         std::fs::write(at.votes.join("0001"), b"vote").unwrap();
         assert!(take(&data, true).unwrap().note().unwrap());
         take(&data, true).unwrap();

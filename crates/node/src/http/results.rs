@@ -20,6 +20,9 @@ use trustmesh_types::{PublicKey, RequestId, records::Status};
 
 /// A result that a holder is about to seal is looked for this often at the latest.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// New blocks are looked into this often at most: hundreds of devices may wait, and a result
+/// that arrives here wakes them anyway.
+const LOOK_PAUSE: Duration = Duration::from_millis(50);
 
 pub(super) async fn result(
     State(http): State<Shared>,
@@ -37,6 +40,7 @@ pub(super) async fn result(
     loop {
         // Before the look, so that no block gets lost between it and the wait.
         height.mark_unchanged();
+        let pause_until = Instant::now() + LOOK_PAUSE;
         match look(&http, &id, &device)? {
             Look::Held(sealed) => return Ok(Json(sealed)),
             Look::Pending(_) if http.app.stop.is_requested() => return Err(Refusal::stopping()),
@@ -46,7 +50,10 @@ pub(super) async fn result(
         let left = until.saturating_duration_since(Instant::now()).min(LOOK_AGAIN);
         tokio::select! {
             () = http.app.mailbox.wait(&id, left) => {}
-            _ = height.changed() => {}
+            () = async {
+                let _ = height.changed().await;
+                tokio::time::sleep_until(pause_until).await;
+            } => {}
             () = http.app.stop.requested() => {}
         }
     }
