@@ -1,6 +1,7 @@
 //! Bytes of any length as lower-case hexadecimal text.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use trustmesh_types::text::to_hex;
 
 /// Bytes whose JSON form is a string of hexadecimal digits.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -8,7 +9,7 @@ pub struct HexBytes(pub Vec<u8>);
 
 impl Serialize for HexBytes {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.serialize_str(&hex::encode(&self.0))
+        s.serialize_str(&to_hex(&self.0))
     }
 }
 

@@ -7,7 +7,7 @@
 //! oracle that reads the final blocks by its own small rules and names what must never
 //! happen, as [`Violation`]s.
 //!
-//! - [`Scenario`], [`Fault`], [`Workload`]: what to play; [`catalogue`] has the usual ones;
+//! - [`Scenario`], [`Fault`], [`Workload`]: what to play; [`catalogue()`] has the usual ones;
 //! - `world`: nodes, driver, devices, faults; `apps`: what applications compute;
 //! - `oracle`: forks, transitions, reservations, results;
 //! - [`Outcome`]: what came of it; [`simulated_latency`]: where a request's time goes.

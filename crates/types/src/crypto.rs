@@ -125,8 +125,8 @@ impl PublicKey {
 
     /// Checks that it can be a member's: a point of the curve, not of small order.
     ///
-    /// By ZIP 215 a signature (R, s) verifies when [8][s]B = [8]R + [8][k]A. With s = 0 and R
-    /// the neutral point that is [8][k]A = 0: true of the eight points A of small order,
+    /// By ZIP 215 a signature (R, s) verifies when `[8][s]B = [8]R + [8][k]A`. With s = 0 and
+    /// R the neutral point that is `[8][k]A = 0`: true of the eight points A of small order,
     /// whichever way they are encoded, and of no other (unless k, a hash, is a multiple of
     /// the group's order).
     ///

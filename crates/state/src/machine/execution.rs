@@ -151,7 +151,7 @@ fn remember(
     for (index, (tx, id)) in proposal.transactions.iter().zip(proposal.ids).enumerate() {
         let valid_until = tx.transaction.valid_until_height;
         parent
-            .check_form(tx, id)
+            .check_header(tx)
             .and_then(|()| signers.count(parent, &tx.transaction.signer))
             .and_then(|()| match draft.store.put::<Seen>(&(valid_until, *id), &()) {
                 true => Ok(()),

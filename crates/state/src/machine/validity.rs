@@ -87,6 +87,15 @@ impl State {
 
     /// All of [`State::admit`] but the membership.
     pub(super) fn check_form(&self, tx: &SignedTransaction, id: &TxId) -> Result<(), Invalid> {
+        self.check_header(tx)?;
+        if self.store().contains::<Seen>(&(tx.transaction.valid_until_height, *id)) {
+            return Err(Invalid::Replayed { id: *id });
+        }
+        Ok(())
+    }
+
+    /// What can be seen of a transaction itself: version, network, last height.
+    pub(super) fn check_header(&self, tx: &SignedTransaction) -> Result<(), Invalid> {
         let tx = &tx.transaction;
         if tx.version != TRANSACTION_VERSION {
             return Err(Invalid::Version { got: tx.version });
@@ -102,9 +111,6 @@ impl State {
         let max = self.height().saturating_add(self.parameters().transaction_lifetime_blocks);
         if valid_until > max {
             return Err(Invalid::LivesTooLong { valid_until, max });
-        }
-        if self.store().contains::<Seen>(&(valid_until, *id)) {
-            return Err(Invalid::Replayed { id: *id });
         }
         Ok(())
     }
