@@ -9,7 +9,7 @@ use bytes::Bytes;
 use std::time::Duration;
 use tokio::sync::broadcast;
 use trustmesh_api::{HexBytes, SealedResult};
-use trustmesh_data::{DataError, Documents, Order, Store, Table};
+use trustmesh_data::{DataError, Order, Store, Table};
 use trustmesh_types::{Digest, PublicKey, RequestId, codec};
 
 /// Sealed results by request.
@@ -32,7 +32,6 @@ struct Held {
 #[derive(Debug, Clone)]
 pub(crate) struct Mailbox {
     store: Store,
-    documents: Documents,
     node: PublicKey,
     arrivals: broadcast::Sender<RequestId>,
 }
@@ -40,8 +39,7 @@ pub(crate) struct Mailbox {
 impl Mailbox {
     /// The mailbox in a store, of a node.
     pub(crate) fn new(store: Store, node: PublicKey) -> Self {
-        let (documents, arrivals) = (store.documents(), broadcast::channel(ARRIVALS_HELD).0);
-        Self { store, documents, node, arrivals }
+        Self { store, node, arrivals: broadcast::channel(ARRIVALS_HELD).0 }
     }
 
     /// Keeps a sealed result until `until_ms`, and wakes who waits for it once it is durable.
@@ -101,7 +99,7 @@ impl Mailbox {
     async fn expire_some(&self, now_ms: u64) -> Result<usize, DataError> {
         let to = now_ms.saturating_add(1).to_be_bytes();
         let limit = EXPIRED_AT_ONCE_MAX;
-        let due = self.documents.range(EXPIRIES, &[], &to, limit, Order::Ascending)?;
+        let due = self.store.documents().range(EXPIRIES, &[], &to, limit, Order::Ascending)?;
         let count = due.len();
         if count == 0 {
             return Ok(0);
@@ -113,15 +111,17 @@ impl Mailbox {
                 gone.push(request.0.0.to_vec());
             }
         }
-        self.documents.remove(RESULTS, gone).await?;
+        self.store.documents().remove(RESULTS, gone).await?;
         let keys = due.into_iter().map(|(key, _)| key).collect();
-        self.documents.remove(EXPIRIES, keys).await?;
+        self.store.documents().remove(EXPIRIES, keys).await?;
         Ok(count)
     }
 
     /// A document that does not decode counts as not held: another holder has the result.
     fn held(&self, request: &RequestId) -> Result<Option<Held>, DataError> {
-        let Some(bytes) = self.documents.get(RESULTS, &request.0.0)? else { return Ok(None) };
+        let Some(bytes) = self.store.documents().get(RESULTS, &request.0.0)? else {
+            return Ok(None);
+        };
         let held = codec::decode::<Held>("a held result", &bytes, bytes.len());
         if let Err(error) = &held {
             tracing::error!(request = %request, %error, "a held result is damaged");

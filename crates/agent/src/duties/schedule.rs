@@ -21,9 +21,6 @@ use trustmesh_types::{
     resources::Resources,
 };
 
-/// The scheduler in place of one that nobody knows.
-const DEFAULT: &str = "lcdwrr";
-
 /// What this node's plans hold that the ledger does not show yet, by request.
 #[derive(Debug, Default)]
 pub(crate) struct Tentative {
@@ -144,10 +141,9 @@ fn answer(
     }
 }
 
-/// Asks the workflow's scheduler, or the default one where nobody knows it; gives the name
-/// of the one that was asked.
+/// Asks the workflow's scheduler; gives its name, too. The ledger takes known names only.
 fn place(
-    core: &mut Core,
+    core: &Core,
     work: &Work,
     problem: &Problem,
     now: &Planning,
@@ -161,14 +157,7 @@ fn place(
         &now.designation.to_le_bytes(),
         &[now.rejections],
     ]);
-    match plan(problem, &name, seed.0) {
-        Err(error @ PlanError::UnknownScheduler { .. }) => {
-            let text = format!("{error}; planning by {DEFAULT} instead");
-            core.note(true, Some(work.id), text);
-            (plan(problem, DEFAULT, seed.0), DEFAULT.to_owned())
-        }
-        placed => (placed, name),
-    }
+    (plan(problem, &name, seed.0), name)
 }
 
 fn decline(work: &Work, now: &Planning, made_at: u64, task: TaskId, unfit: Vec<Unfit>) -> Payload {

@@ -8,9 +8,10 @@
 //! - `read`: lookups and lists.
 //!
 //! Invariants: a block's entries and the height marker reach the disk together, or the marker
-//! last; what had not before a crash is recorded again from the chain; recording a height twice changes nothing; only the last `retention.history_blocks`
-//! blocks are kept; a block that held nothing is not written; nothing here is an input to
-//! consensus. Times are Unix milliseconds.
+//! last; what had not before a crash is recorded again from the chain; recording a height
+//! twice changes nothing; only the last `retention.history_blocks` blocks are kept; a block
+//! that held nothing is not written; nothing here is an input to consensus. Times are Unix
+//! milliseconds.
 
 mod read;
 mod recent;

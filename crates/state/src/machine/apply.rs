@@ -5,7 +5,7 @@ use crate::contracts::{applications, membership, notes, resources, schedule, wor
 use trustmesh_types::{Payload, PublicKey, reject::Rejection};
 
 /// Applies a payload; the draft may be left half changed when it is refused.
-pub(super) fn apply(
+pub(crate) fn apply(
     draft: &mut Draft<'_>,
     signer: &PublicKey,
     payload: &Payload,

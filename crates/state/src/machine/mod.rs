@@ -10,7 +10,7 @@
 //! Invariant: an invalid block changes nothing; a valid one gives a receipt per
 //! transaction, and a refused transaction leaves only what its fault records.
 
-mod apply;
+pub(crate) mod apply;
 mod draft;
 mod execution;
 mod proven;

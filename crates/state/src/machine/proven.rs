@@ -22,8 +22,7 @@ pub struct Proven(BTreeSet<Digest>);
 impl Proven {
     /// The good ones among the claims of these transactions.
     pub(super) fn of(network: &NetworkId, transactions: &[SignedTransaction]) -> Self {
-        let claims: BTreeSet<Digest> = BTreeSet::new();
-        let mut proven = Self(claims);
+        let mut proven = Self::default();
         let (mut batch, mut digests) = (BatchVerifier::new(), Vec::new());
         for transaction in transactions {
             for claim in claims_of(network, &transaction.transaction.payload) {

@@ -2,13 +2,12 @@
 
 use super::{
     arguments::LatencyArgs,
-    load::Load,
+    load::{self, Load},
     machine::Machine,
     report::{self, Figure, NodesUsage},
     usage,
 };
 use crate::{
-    commands::interrupt::interruptible,
     context::Context,
     failure::{Done, Failure},
     output::Progress,
@@ -43,10 +42,7 @@ struct Report {
 
 /// Measures and reports.
 pub async fn run(context: &Context, args: &LatencyArgs) -> Done {
-    let mut load = Load::new(args.nodes)?;
-    let measured = interruptible(measure(args, &mut load)).await;
-    load.mesh.stop().await?;
-    let report = measured?;
+    let report = load::measured(args.nodes, async |load| measure(args, load).await).await?;
     context.printer.answer(&report, text)?;
     if report.failed > 0 {
         return Err(Failure::failed(format!("{} requests failed", report.failed)));

@@ -3,6 +3,7 @@
 
 use crate::{
     commands::{
+        interrupt::interruptible,
         mesh::{Mesh, MeshOptions},
         setup,
     },
@@ -33,9 +34,17 @@ pub struct Load {
     pub keys: Vec<SecretKey>,
 }
 
+/// Measures on a mesh of so many nodes, and stops it whatever comes of it.
+pub async fn measured<T>(nodes: u16, measure: impl AsyncFnOnce(&mut Load) -> Done<T>) -> Done<T> {
+    let mut load = Load::new(nodes)?;
+    let measured = interruptible(measure(&mut load)).await;
+    load.mesh.stop().await?;
+    measured
+}
+
 impl Load {
     /// A mesh that is not started yet.
-    pub fn new(nodes: u16) -> Done<Self> {
+    fn new(nodes: u16) -> Done<Self> {
         let options = MeshOptions { purpose: "bench", nodes: nodes.into(), detached: false };
         let stage = |id| (id, "noop", json!({}));
         let stages = [stage("first"), stage("second"), stage("third")];

@@ -2,14 +2,13 @@
 
 use super::{
     arguments::ThroughputArgs,
-    load::Load,
+    load::{self, Load},
     machine::Machine,
     notes,
     report::{self, Figure, NodesUsage},
     usage,
 };
 use crate::{
-    commands::interrupt::interruptible,
     context::Context,
     failure::{Done, Failure},
     output::Progress,
@@ -51,10 +50,7 @@ struct Requests {
 
 /// Measures and reports.
 pub async fn run(context: &Context, args: &ThroughputArgs) -> Done {
-    let mut load = Load::new(args.nodes)?;
-    let measured = interruptible(measure(args, &mut load)).await;
-    load.mesh.stop().await?;
-    let report = measured?;
+    let report = load::measured(args.nodes, async |load| measure(args, load).await).await?;
     context.printer.answer(&report, text)?;
     match &report.requests {
         Some(it) if it.failed > 0 => {

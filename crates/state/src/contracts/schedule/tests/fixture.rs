@@ -3,8 +3,8 @@
 //! the block.
 
 use crate::{
-    contracts::{resources, schedule},
-    machine::{Draft, Proven},
+    contracts::schedule,
+    machine::{Draft, Proven, apply::apply},
     store::Store,
     tables::{Apps, Loads, Members, Requests, Workflows},
 };
@@ -379,20 +379,6 @@ impl Mesh {
 
     pub fn faults(&self) -> usize {
         self.events.iter().filter(|e| matches!(e, Event::Fault { .. })).count()
-    }
-}
-
-fn apply(draft: &mut Draft<'_>, signer: &PublicKey, payload: &Payload) -> Result<(), Rejection> {
-    match payload {
-        Payload::ReportResources(report) => resources::report(draft, signer, report),
-        Payload::SubmitRequest(submission) => schedule::submit(draft, signer, submission),
-        Payload::CancelRequest { request } => schedule::cancel(draft, signer, request),
-        Payload::ConfirmSchedule(plan) => schedule::confirm(draft, signer, plan),
-        Payload::DeclineSchedule(decline) => schedule::decline(draft, signer, decline),
-        Payload::ReportFailure(failure) => schedule::report_failure(draft, signer, failure),
-        Payload::RecordProgress(progress) => schedule::record_progress(draft, signer, progress),
-        Payload::Finalize(finalization) => schedule::finalize(draft, signer, finalization),
-        other => panic!("{} is not the schedules contract's", other.kind()),
     }
 }
 
