@@ -18,6 +18,7 @@
 mod apps;
 mod catalogue;
 mod derive;
+mod deviation;
 mod error;
 mod latency;
 mod oracle;
@@ -27,6 +28,7 @@ mod workflows;
 mod world;
 
 pub use catalogue::{KINDS, Kind, catalogue};
+pub use deviation::Deviation;
 pub use error::SimError;
 pub use latency::{LatencyReport, Share, simulated_latency};
 pub use oracle::Violation;
