@@ -7,7 +7,8 @@
 use crate::store::{Table, TableKey};
 use borsh::{BorshDeserialize, BorshSerialize};
 use trustmesh_types::{
-    AppId, NetworkId, PublicKey, RequestId, TxId, WorkflowId,
+    AppId, Digest, NetworkId, PublicKey, RequestId, TxId, WorkflowId,
+    faults::FaultRecord,
     genesis::Parameters,
     records::{AppRecord, Member, NodeLoad, RequestRecord, WorkflowRecord},
 };
@@ -21,7 +22,7 @@ pub struct MetaRecord {
     pub timestamp_ms: u64,
 }
 
-/// What genesis settled.
+/// What genesis settled, and operators changed since.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct SettingsRecord {
     /// The network.
@@ -70,6 +71,10 @@ pub mod deadline {
     pub const SNAPSHOT: u8 = 5;
     /// A pass over the waiting requests goes on: wakes the leader, nothing else.
     pub const RETRY: u8 = 6;
+    /// A fault of a node no longer counts.
+    pub const FAULT: u8 = 7;
+    /// The request has waited too long without a designee.
+    pub const QUEUEING: u8 = 8;
 }
 
 /// Whom a designation of a request named.
@@ -137,7 +142,7 @@ fn is_entry<T: Table>(key: &[u8], value: &[u8]) -> bool {
 tables! {
     /// The block that the state is of.
     Meta = 1: () => MetaRecord;
-    /// What genesis settled.
+    /// What genesis settled, and operators changed since.
     Settings = 2: () => SettingsRecord;
     /// Operators, nodes and devices.
     Members = 3: PublicKey => Member;
@@ -161,4 +166,10 @@ tables! {
     Designated = 12: (PublicKey, RequestId) => ();
     /// How far a change that could help has been tried on the waiting requests.
     Retry = 13: () => RetryRecord;
+    /// Faults that count, or did until an operator pardoned them.
+    Faults = 14: (PublicKey, u32) => FaultRecord;
+    /// Number of the last fault of each node that ever had one.
+    Offenders = 15: PublicKey => u32;
+    /// Nodes whose completions of a task were reported to differ, while the request is kept.
+    Differences = 16: (RequestId, Digest) => ();
 }

@@ -143,9 +143,37 @@ pub enum Event {
     Fault {
         /// The node.
         node: PublicKey,
+        /// Number of the fault among the node's.
+        number: u32,
         /// Which rule, and how.
         rejection: Rejection,
     },
+    /// A node is no longer designated or assigned, for its faults.
+    NodeQuarantined {
+        /// The node.
+        node: PublicKey,
+        /// Faults that count.
+        faults: u32,
+    },
+    /// An operator let a quarantined node work again.
+    QuarantineLifted {
+        /// The node.
+        node: PublicKey,
+    },
+    /// Replicas of a task differ, and it is nobody's fault: the application is not declared
+    /// deterministic, or too few agree.
+    OutputsDiffer {
+        /// The request.
+        request: RequestId,
+        /// The task.
+        task: TaskId,
+        /// Most nodes that agree.
+        agreeing: u32,
+        /// The nodes that signed another output.
+        differing: Vec<PublicKey>,
+    },
+    /// The network's parameters were changed; they hold from the next block on.
+    ParametersChanged,
 }
 
 impl Event {
@@ -162,6 +190,7 @@ impl Event {
             | Self::PlanAbandoned { request, .. }
             | Self::RequestFinalized { request }
             | Self::RequestFailed { request, .. }
+            | Self::OutputsDiffer { request, .. }
             | Self::RequestCancelled { request }
             | Self::RequestRetired { request } => Some(request),
             _ => None,

@@ -53,6 +53,12 @@ pub struct Parameters {
     pub snapshot_lifetime_batches: u32,
     /// Scheduler of workflows that name none.
     pub scheduler: String,
+    /// How long a request may wait without a designee before it fails.
+    pub queueing_timeout_ms: u64,
+    /// Faults within `fault_window_ms` that quarantine a node.
+    pub fault_limit: u32,
+    /// How long a fault counts.
+    pub fault_window_ms: u64,
     /// A leader with nothing to propose holds its block this long.
     pub idle_interval_ms: u64,
     /// A leader that has not proposed by then is passed over; more than `idle_interval_ms`.
@@ -77,10 +83,23 @@ impl Default for Parameters {
             snapshot_batch: 6,
             snapshot_lifetime_batches: 3,
             scheduler: "lcdwrr".to_owned(),
+            queueing_timeout_ms: 600_000,
+            fault_limit: 3,
+            fault_window_ms: 86_400_000,
             idle_interval_ms: 2_000,
             leader_timeout_ms: 2_500,
         }
     }
+}
+
+/// New parameters for a network.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct ParametersChange {
+    /// All parameters as they shall be.
+    pub parameters: Parameters,
+    /// Digest of the encoded parameters that these replace, so that of two changes made at
+    /// once the second is refused rather than undoing the first.
+    pub replaces: Digest,
 }
 
 /// The genesis of a network.

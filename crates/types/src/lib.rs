@@ -15,6 +15,7 @@ pub mod crypto;
 pub mod digest;
 pub mod events;
 pub mod evidence;
+pub mod faults;
 pub mod genesis;
 pub mod ids;
 pub mod limits;

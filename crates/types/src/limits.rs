@@ -54,5 +54,9 @@ pub const GENERATION_BLOCKS_MIN: u64 = 2;
 pub const DESIGNATIONS_KEPT_MAX: u32 = 64;
 /// A block's timestamp lies at most this far ahead of a validator's clock.
 pub const CLOCK_AHEAD_MS_MAX: u64 = 500;
+/// Faults of one node that the ledger keeps at a time.
+pub const FAULTS_KEPT_MAX: usize = 32;
+/// Most completions of one report of contradictions.
+pub const CONFLICT_COMPLETIONS_MAX: usize = VALIDATORS_MAX;
 /// Fewest validators a network tolerates a fault with.
 pub const VALIDATORS_MIN: usize = 4;

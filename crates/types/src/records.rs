@@ -6,7 +6,7 @@
 use crate::{
     crypto::PublicKey,
     digest::Digest,
-    evidence::{DoneTask, SignedCompletion},
+    evidence::SignedCompletion,
     ids::{AppId, RequestId, TaskId},
     plan::Assignment,
     request::{RequestBody, StorageReceipt},
@@ -263,6 +263,8 @@ pub struct Designation {
     pub height: u64,
     /// Timestamp of that block.
     pub since_ms: u64,
+    /// When it is passed over without a plan, block time in Unix milliseconds.
+    pub due_ms: u64,
     /// Its plans rejected without fault so far.
     pub rejections: u8,
 }
@@ -284,6 +286,17 @@ pub struct ActivePlan {
     pub since_ms: u64,
     /// When its execution is overdue, block time in Unix milliseconds.
     pub deadline_ms: u64,
+}
+
+/// A task recorded done.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct DoneRecord {
+    /// One of the completions that agree.
+    pub completion: SignedCompletion,
+    /// The nodes whose completions agree, one per replica that counted.
+    pub agreeing: Vec<PublicKey>,
+    /// Validators' receipts for the output.
+    pub receipts: Vec<StorageReceipt>,
 }
 
 /// A request on the ledger.
@@ -311,6 +324,9 @@ pub struct RequestRecord {
     pub in_vain: Vec<PublicKey>,
     /// Why no node is designated, when it waits.
     pub waiting: Option<String>,
+    /// Since when no plan of it was Active, for want of a node that could plan it, block time
+    /// in Unix milliseconds; `None` while it is not queued.
+    pub queued_ms: Option<u64>,
     /// Nodes that failed or were overdue on a task of this request.
     pub barred: Vec<PublicKey>,
     /// Plans that became Active so far.
@@ -318,7 +334,7 @@ pub struct RequestRecord {
     /// The confirmed plan; kept when the request ends.
     pub plan: Option<ActivePlan>,
     /// Tasks done, with their evidence.
-    pub done: BTreeMap<TaskId, DoneTask>,
+    pub done: BTreeMap<TaskId, DoneRecord>,
     /// Completions that finalized it, beside those of `done`.
     pub completions: Vec<SignedCompletion>,
     /// Receipts for the sinks' outputs that finalized it.
@@ -339,5 +355,13 @@ impl RequestRecord {
             .get(task)
             .map(|d| &d.completion)
             .or_else(|| self.completions.iter().find(|c| c.completion.task == *task))
+    }
+    /// The nodes whose completions of a task agree, once it is on the ledger: how many
+    /// replicas stand behind its output.
+    #[must_use]
+    pub fn agreeing(&self, task: &TaskId) -> Vec<PublicKey> {
+        let finalized = self.completions.iter().map(|c| &c.completion);
+        let finalized = finalized.filter(|c| c.task == *task).map(|c| c.node);
+        self.done.get(task).map_or_else(|| finalized.collect(), |done| done.agreeing.clone())
     }
 }

@@ -86,6 +86,16 @@ pub enum RejectCode {
     MissingCompletions,
     /// The request has ended.
     RequestEnded,
+    /// A node signed two completions of one task with different outputs.
+    TwoCompletions,
+    /// A node signed another output than f+1 others did over the same inputs.
+    WrongOutput,
+    /// The completions given do not contradict each other, or are known.
+    NoConflict,
+    /// The node is not quarantined.
+    NotQuarantined,
+    /// Something was changed in between: read it again.
+    Outdated,
 }
 
 /// A refusal.

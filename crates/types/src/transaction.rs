@@ -8,6 +8,8 @@ use crate::{
     crypto::{BadSignature, Claim, Domain, PublicKey, SecretKey, Signature},
     digest::Digest,
     evidence::{Finalization, Progress, TaskFailure},
+    faults::Conflict,
+    genesis::ParametersChange,
     ids::{AppId, NetworkId, RequestId, TxId, WorkflowId},
     plan::{Decline, Plan},
     records::{AppManifest, AppState, NodeInfo},
@@ -90,6 +92,15 @@ pub enum Payload {
         /// At most [`crate::limits::NOTE_BYTES_MAX`] bytes.
         bytes: Vec<u8>,
     },
+    /// Completions that contradict each other. Any node.
+    ReportConflict(Conflict),
+    /// Lets a quarantined node be designated and assigned again. Operators.
+    LiftQuarantine {
+        /// The node.
+        node: PublicKey,
+    },
+    /// Changes the network's parameters. Operators.
+    SetParameters(ParametersChange),
 }
 
 /// What a member signs.
@@ -179,6 +190,9 @@ impl Payload {
             Self::RecordProgress(_) => "record_progress",
             Self::Finalize(_) => "finalize",
             Self::Note { .. } => "note",
+            Self::ReportConflict(_) => "report_conflict",
+            Self::LiftQuarantine { .. } => "lift_quarantine",
+            Self::SetParameters(_) => "set_parameters",
         }
     }
 }

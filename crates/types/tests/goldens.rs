@@ -13,7 +13,8 @@ use trustmesh_types::{
     AppId, Block, Digest, NetworkId, Payload, Receipt, RequestId, SecretKey, TaskId, Transaction,
     WorkflowId, block, codec,
     evidence::{Completion, DoneTask, Finalization, Progress, TaskFailure, TaskInput},
-    genesis::{GENESIS_VERSION, Genesis, Parameters},
+    faults::{Conflict, FaultEvidence, FaultRecord},
+    genesis::{GENESIS_VERSION, Genesis, Parameters, ParametersChange},
     merkle,
     message::{Envelope, MESSAGE_VERSION, Message},
     plan::{Assignment, Decline, Plan, Unfit},
@@ -174,10 +175,21 @@ fn payloads() -> Vec<Payload> {
         Payload::Finalize(Finalization {
             request,
             designation: 1,
-            completions: vec![signed],
+            completions: vec![signed.clone()],
             receipts: vec![receipt(1)],
         }),
         Payload::Note { bytes: vec![1, 2, 3] },
+        Payload::ReportConflict(Conflict {
+            request,
+            designation: 1,
+            task: task("detect"),
+            completions: vec![signed.clone(), signed],
+        }),
+        Payload::LiftQuarantine { node: key(1).public() },
+        Payload::SetParameters(ParametersChange {
+            parameters: Parameters::default(),
+            replaces: Digest([7; 32]),
+        }),
     ]
 }
 
@@ -257,6 +269,17 @@ fn goldens() -> Vec<(String, usize, String)> {
         outcome: Outcome::Rejected(Rejection::fault(RejectCode::NotDesignated, "no")),
     };
     rows.push(row("receipt", codec::encode(&rejected)));
+    let fault = FaultRecord {
+        node: key(1).public(),
+        number: 2,
+        height: 3,
+        at_ms: 4,
+        until_ms: 5,
+        rejection: Rejection::fault(RejectCode::TwoCompletions, "two"),
+        evidence: FaultEvidence::Completions(vec![completion().sign(&key(1), &network())]),
+        pardoned: false,
+    };
+    rows.push(row("fault", codec::encode(&fault)));
     rows
 }
 

@@ -104,7 +104,8 @@ mod tests {
         let code = |view: &RequestView, here: u8| nothing(view, &key(here)).0.code;
         assert_eq!(code(&view, 1), ErrorCode::NotFound, "nobody planned");
         let node = key(2);
-        view.designated = Some(Designation { node, height: 1, since_ms: 1, rejections: 0 });
+        view.designated =
+            Some(Designation { node, height: 1, since_ms: 1, due_ms: 0, rejections: 0 });
         assert_eq!(nothing(&view, &key(1)).0.holders(), [key(2)]);
         let (request, reason) = (view.id, "it declined".to_owned());
         let event = Event::DesignationEnded { request, designation: 1, node: key(3), reason };

@@ -65,7 +65,7 @@ impl<'a> Court<'a> {
                     let signers: Vec<&SignedTransaction> = answering.map(|(tx, _)| *tx).collect();
                     self.confirmed(request, *designation, &signers);
                 }
-                Event::Fault { node, rejection } => {
+                Event::Fault { node, rejection, .. } => {
                     let what = format!("{} is charged: {}", node.short(), rejection.reason);
                     self.complain("S9", what);
                 }

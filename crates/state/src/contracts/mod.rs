@@ -5,8 +5,10 @@
 //! changed when it refuses: the machine rolls back.
 
 pub mod applications;
+pub mod faults;
 pub mod membership;
 pub mod notes;
+pub mod parameters;
 pub mod resources;
 pub mod schedule;
 pub(crate) mod storage;

@@ -1,7 +1,9 @@
 //! One transaction: from its payload to the contract that decides.
 
 use super::draft::Draft;
-use crate::contracts::{applications, membership, notes, resources, schedule, workflows};
+use crate::contracts::{
+    applications, faults, membership, notes, parameters, resources, schedule, workflows,
+};
 use trustmesh_types::{Payload, PublicKey, reject::Rejection};
 
 /// Applies a payload; the draft may be left half changed when it is refused.
@@ -31,5 +33,8 @@ pub(crate) fn apply(
         Payload::RecordProgress(progress) => schedule::record_progress(draft, signer, progress),
         Payload::Finalize(finalization) => schedule::finalize(draft, signer, finalization),
         Payload::Note { bytes } => notes::note(bytes),
+        Payload::ReportConflict(conflict) => schedule::report_conflict(draft, signer, conflict),
+        Payload::LiftQuarantine { node } => faults::lift(draft, signer, node),
+        Payload::SetParameters(change) => parameters::set(draft, signer, change),
     }
 }

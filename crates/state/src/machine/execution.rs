@@ -174,7 +174,7 @@ fn run(draft: &mut Draft<'_>, tx: &SignedTransaction, id: &TxId) -> Receipt {
             *draft.store = before;
             draft.events.truncate(events_before);
             draft.touched = touched_before;
-            schedule::rejected(draft, &signer, &rejection, &transaction.payload);
+            schedule::rejected(draft, (&signer, id), &rejection, &transaction.payload);
             Outcome::Rejected(rejection)
         }
     };

@@ -1,8 +1,9 @@
-//! The state itself. A clone is O(1): the store shares its nodes, the settings never change.
+//! The state itself. A clone is O(1): the store shares its nodes, and states share their
+//! settings, which hardly ever change.
 
 use crate::{
     store::{StateProof, Store},
-    tables::{Deadlines, MetaRecord, SettingsRecord},
+    tables::{Deadlines, MetaRecord, Settings, SettingsRecord},
 };
 use std::sync::Arc;
 use trustmesh_types::{
@@ -40,7 +41,9 @@ impl State {
 
     /// The state after the next block.
     pub(crate) fn succeed(&self, meta: MetaRecord, store: Store) -> Self {
-        Self { meta, settings: Arc::clone(&self.settings), store }
+        let now = store.get::<Settings>(&()).filter(|now| *now != *self.settings);
+        let settings = now.map_or_else(|| Arc::clone(&self.settings), Arc::new);
+        Self { meta, settings, store }
     }
 
     pub(crate) const fn store(&self) -> &Store {

@@ -252,4 +252,4 @@ fn the_root_of_a_fixed_stream() {
     assert_eq!(net.state.root().to_string(), GOLDEN_ROOT);
 }
 
-const GOLDEN_ROOT: &str = "42eb505edd57fc42c7f87fa877a6bfce01c2c950232bfd3cb81ddd201c287697";
+const GOLDEN_ROOT: &str = "2a81bc381c5dbbd0cafabd6c3fcb4cabdab95fadd313b929176217303f88e0e2";

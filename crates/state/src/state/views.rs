@@ -1,9 +1,10 @@
 //! Typed reading of the state. Lists come in key order.
 
 use super::State;
-use crate::tables::{Apps, Deadlines, Loads, Members, Requests, Workflows, deadline};
+use crate::tables::{Apps, Deadlines, Faults, Loads, Members, Requests, Workflows, deadline};
 use trustmesh_types::{
     AppId, Digest, PublicKey, RequestId, WorkflowId,
+    faults::FaultRecord,
     records::{AppRecord, Member, NodeInfo, NodeLoad, RequestRecord, WorkflowRecord},
     resources::Resources,
 };
@@ -102,6 +103,18 @@ impl State {
     /// All devices.
     pub fn devices(&self) -> impl Iterator<Item = DeviceView> {
         self.members().filter_map(|(key, member)| device(key, member))
+    }
+
+    /// A node's faults that count, or did until an operator pardoned them, oldest first.
+    pub fn faults_of(&self, node: &PublicKey) -> impl Iterator<Item = FaultRecord> {
+        let node = *node;
+        let all = self.store().iter_from::<Faults>(&(node, 0));
+        all.take_while(move |((of, _), _)| *of == node).map(|(_, fault)| fault)
+    }
+
+    /// All nodes' faults, by node and number.
+    pub fn faults(&self) -> impl Iterator<Item = FaultRecord> {
+        self.store().iter::<Faults>().map(|(_, fault)| fault)
     }
 
     /// The application of a name.

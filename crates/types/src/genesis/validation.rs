@@ -160,12 +160,19 @@ impl Genesis {
 }
 
 impl Parameters {
-    pub(super) fn validate(&self) -> Result<(), GenesisError> {
-        let positive: [(&'static str, u64); 10] = [
+    /// Checks that a network can run by them.
+    ///
+    /// # Errors
+    /// The first [`GenesisError`] found.
+    pub fn validate(&self) -> Result<(), GenesisError> {
+        let positive: [(&'static str, u64); 13] = [
             ("transaction_lifetime_blocks", self.transaction_lifetime_blocks),
             ("signer_transactions_per_block_max", self.signer_transactions_per_block_max.into()),
             ("generation_timeout_ms", self.generation_timeout_ms),
             ("finalization_timeout_ms", self.finalization_timeout_ms),
+            ("queueing_timeout_ms", self.queueing_timeout_ms),
+            ("fault_limit", self.fault_limit.into()),
+            ("fault_window_ms", self.fault_window_ms),
             ("execution_attempts_max", self.execution_attempts_max.into()),
             ("open_requests_per_device_max", self.open_requests_per_device_max.into()),
             ("request_lifetime_ms_max", self.request_lifetime_ms_max),

@@ -123,6 +123,7 @@ fn activate(
     }
     record.status = Status::Active;
     record.in_vain.clear();
+    record.queued_ms = None;
     record.attempts = record.attempts.saturating_add(1);
     record.plan = Some(ActivePlan {
         designation: plan.designation,

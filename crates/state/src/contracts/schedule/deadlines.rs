@@ -13,7 +13,7 @@ use super::{
     execution, lifecycle, waiting,
 };
 use crate::{
-    contracts::resources,
+    contracts::{faults, resources},
     machine::Draft,
     tables::{DeadlineKey, Deadlines, Designations, Requests, deadline},
 };
@@ -75,6 +75,8 @@ fn fire(draft: &mut Draft<'_>, kind: u8, id: &RequestId) {
     match kind {
         deadline::SNAPSHOT => resources::expire(draft, &PublicKey(id.0.0)),
         deadline::RETENTION => lifecycle::retire(draft, id),
+        deadline::FAULT => faults::expire(draft, &PublicKey(id.0.0)),
+        deadline::QUEUEING => queued_too_long(draft, id),
         deadline::EXECUTION => {
             if let Some(record) = draft.store.get::<Requests>(id) {
                 execution::overdue(draft, record);
@@ -88,6 +90,19 @@ fn fire(draft: &mut Draft<'_>, kind: u8, id: &RequestId) {
         }
         // `RETRY` only made the leader propose this block.
         _ => {}
+    }
+}
+
+/// A request that waits, and has since its queueing began. While a node looks for a plan it
+/// does not wait; it is looked at again when it does.
+fn queued_too_long(draft: &mut Draft<'_>, id: &RequestId) {
+    let Some(record) = draft.store.get::<Requests>(id) else { return };
+    let Some(why) = record.waiting.as_ref() else { return };
+    let due = |since_ms| lifecycle::queued_until_ms(draft, since_ms) <= draft.timestamp_ms;
+    if record.queued_ms.is_some_and(due) {
+        let waited_ms = draft.timestamp_ms.saturating_sub(record.queued_ms.unwrap_or_default());
+        let reason = format!("it waited {waited_ms} ms for a plan: {why}");
+        lifecycle::end(draft, record, Status::Failed, Some(reason));
     }
 }
 

@@ -128,10 +128,12 @@ fn appoint(draft: &mut Draft<'_>, record: &mut RequestRecord, node: PublicKey) {
     lifecycle::stop_waiting(draft, record);
     let number = record.designation.saturating_add(1);
     record.designation = number;
+    let due_ms = draft.timestamp_ms.saturating_add(draft.parameters.generation_timeout_ms);
     record.designated = Some(Designation {
         node,
         height: draft.height,
         since_ms: draft.timestamp_ms,
+        due_ms,
         rejections: 0,
     });
     let entry = DesignationRecord { node, height: draft.height };
@@ -140,7 +142,6 @@ fn appoint(draft: &mut Draft<'_>, record: &mut RequestRecord, node: PublicKey) {
         draft.store.remove::<Designations>(&(record.id, old));
     }
     draft.store.put::<Designated>(&(node, record.id), &());
-    let due_ms = draft.timestamp_ms.saturating_add(draft.parameters.generation_timeout_ms);
     deadlines::arm(draft, due_ms, deadline::GENERATION, &record.id, number);
     draft.emit(Event::Designated { request: record.id, designation: number, node });
 }
@@ -164,9 +165,20 @@ fn wait(draft: &mut Draft<'_>, record: &mut RequestRecord, last: Option<&str>) {
     });
     record.in_vain.clear();
     record.waiting = Some(reason.clone());
+    queue(draft, record);
     let entry = WaitingRecord { since_height: draft.height, seen_height };
     draft.store.put::<Waiting>(&(record.accepted_height, record.id), &entry);
     draft.emit(Event::RequestWaiting { request: record.id, reason });
+}
+
+/// From when a request first waits until a plan of it is Active it is queued, and not for
+/// ever. The request's own deadline ends it if that comes first.
+fn queue(draft: &mut Draft<'_>, record: &mut RequestRecord) {
+    let since_ms = *record.queued_ms.get_or_insert(draft.timestamp_ms);
+    let due_ms = lifecycle::queued_until_ms(draft, since_ms);
+    if due_ms < record.body.deadline_ms {
+        deadlines::arm(draft, due_ms, deadline::QUEUEING, &record.id, 0);
+    }
 }
 
 /// The designated node finds no plan: the next one's turn. No fault.

@@ -8,11 +8,12 @@ use super::deadlines;
 use crate::{
     machine::Draft,
     tables::{
-        Apps, Designated, Designations, Loads, Members, Requests, Waiting, Workflows, deadline,
+        Apps, Designated, Designations, Differences, Loads, Members, Requests, Waiting, Workflows,
+        deadline,
     },
 };
 use trustmesh_types::{
-    PublicKey, RequestId, TaskId,
+    Digest, PublicKey, RequestId, TaskId,
     events::Event,
     limits,
     records::{Member, NodeLoad, RequestRecord, Status},
@@ -78,9 +79,13 @@ pub(super) fn change_load(
 pub(super) fn undesignate(draft: &mut Draft<'_>, record: &mut RequestRecord) -> Option<PublicKey> {
     let current = record.designated.take()?;
     draft.store.remove::<Designated>(&(current.node, record.id));
-    let due_ms = current.since_ms.saturating_add(draft.parameters.generation_timeout_ms);
-    deadlines::disarm(draft, due_ms, deadline::GENERATION, &record.id);
+    deadlines::disarm(draft, current.due_ms, deadline::GENERATION, &record.id);
     Some(current.node)
+}
+
+/// When a request that is queued since a time has waited too long.
+pub(super) fn queued_until_ms(draft: &Draft<'_>, since_ms: u64) -> u64 {
+    since_ms.saturating_add(draft.parameters.queueing_timeout_ms).max(draft.timestamp_ms)
 }
 
 /// Takes a request out of the queue, if it waits.
@@ -162,6 +167,7 @@ pub(super) fn end(
     }
     record.status = status;
     record.in_vain.clear();
+    record.queued_ms = None;
     record.reason = reason.map(bounded);
     record.ended_ms = draft.timestamp_ms;
     draft.emit(match status {
@@ -185,6 +191,15 @@ pub(super) fn retire(draft: &mut Draft<'_>, id: &RequestId) {
         .collect();
     for number in numbers {
         draft.store.remove::<Designations>(&(*id, number));
+    }
+    let differences: Vec<Digest> = draft
+        .store
+        .iter_from::<Differences>(&(*id, Digest::default()))
+        .take_while(|((request, _), ())| request == id)
+        .map(|((_, difference), ())| difference)
+        .collect();
+    for difference in differences {
+        draft.store.remove::<Differences>(&(*id, difference));
     }
     if draft.store.remove::<Requests>(id) {
         draft.emit(Event::RequestRetired { request: *id });

@@ -16,7 +16,7 @@
 //! - `confirmation` and `rules`: phase 3, C1 to C6;
 //! - `refusal`: what a refused plan costs its planner;
 //! - `execution`, `progress`, `finalization`, `evidence`: what workers sign, and what
-//!   follows from it;
+//!   follows from it; `conflicts`: where they contradict each other;
 //! - `deadlines`: what fires at the end of a block;
 //! - `waiting`: requests that nobody can plan now;
 //! - `lifecycle`: ending, releasing, retiring.
@@ -30,6 +30,7 @@
 //!   membership.
 
 mod confirmation;
+mod conflicts;
 mod deadlines;
 mod designation;
 mod evidence;
@@ -45,10 +46,11 @@ mod tests;
 mod waiting;
 
 pub use confirmation::confirm;
+pub use conflicts::report_conflict;
 pub use deadlines::end_block;
 pub use designation::{Candidate, Weights, decline, designate};
 pub use execution::report_failure;
 pub use finalization::finalize;
 pub use progress::record_progress;
-pub use refusal::{charge, rejected};
+pub use refusal::{pass_over, rejected};
 pub use request::{cancel, submit};

@@ -14,7 +14,7 @@ use trustmesh_types::{
     PublicKey, TaskId,
     events::Event,
     evidence::{DoneTask, Progress, SignedCompletion},
-    records::RequestRecord,
+    records::{DoneRecord, RequestRecord},
     reject::{RejectCode, Rejection},
     request::StorageReceipt,
 };
@@ -43,14 +43,16 @@ pub fn record_progress(
             return Err(Rejection::new(RejectCode::NotActive, reason));
         };
         let mut evidence = Evidence::new(draft, &record, &workflow, plan);
-        let mut done: Vec<(TaskId, DoneTask)> = Vec::new();
+        let mut done: Vec<(TaskId, DoneRecord)> = Vec::new();
         for (id, given) in by_task(&progress.done) {
             let task = evidence.open_task(id)?;
             let completions: Vec<&SignedCompletion> = given.iter().map(|d| &d.completion).collect();
             let completion = evidence.check(task, &completions)?;
             let receipts = given.iter().flat_map(|d| &d.receipts);
             let receipts = output_receipts(draft, &record, completion, receipts)?;
-            done.push((id.clone(), DoneTask { completion: completion.clone(), receipts }));
+            let agreeing = completions.iter().map(|c| c.completion.node).collect();
+            let completion = completion.clone();
+            done.push((id.clone(), DoneRecord { completion, agreeing, receipts }));
         }
         done
     };

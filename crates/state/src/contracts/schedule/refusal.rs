@@ -7,46 +7,45 @@
 
 use super::{designation, lifecycle};
 use crate::{
+    contracts::faults,
     machine::Draft,
     tables::{Designated, Requests},
 };
 use trustmesh_types::{
-    Digest, Payload, PublicKey, RequestId, events::Event, limits, plan::Plan, records::Status,
-    reject::Rejection,
+    Digest, Payload, PublicKey, RequestId, TxId, faults::FaultEvidence, limits, plan::Plan,
+    records::Status, reject::Rejection,
 };
 
 /// What follows from a refusal, after the transaction was rolled back.
 pub fn rejected(
     draft: &mut Draft<'_>,
-    signer: &PublicKey,
+    (signer, transaction): (&PublicKey, &TxId),
     rejection: &Rejection,
     payload: &Payload,
 ) {
     if rejection.fault {
-        charge(draft, signer, rejection);
+        faults::charge(draft, signer, rejection, FaultEvidence::Transaction(*transaction));
     } else if let Payload::ConfirmSchedule(plan) = payload {
         count(draft, signer, rejection, plan);
     }
 }
 
-/// Charges a node with a fault: it is told, and each request that the node shall plan goes to
-/// the next one in this block. Lasting fault records and quarantine belong here too.
-pub fn charge(draft: &mut Draft<'_>, signer: &PublicKey, rejection: &Rejection) {
-    draft.emit(Event::Fault { node: *signer, rejection: rejection.clone() });
+/// Ends every designation of a node: each request that it shall plan goes to the next one in
+/// this block.
+pub fn pass_over(draft: &mut Draft<'_>, node: &PublicKey, reason: &str) {
     let requests: Vec<RequestId> = draft
         .store
-        .iter_from::<Designated>(&(*signer, RequestId(Digest([0; 32]))))
-        .take_while(|((node, _), ())| node == signer)
+        .iter_from::<Designated>(&(*node, RequestId(Digest([0; 32]))))
+        .take_while(|((of, _), ())| of == node)
         .map(|((_, request), ())| request)
         .collect();
     if requests.is_empty() {
         return;
     }
     let candidates = designation::candidates(draft);
-    let reason = format!("a fault: {rejection}");
     for id in requests {
         let Some(mut record) = draft.store.get::<Requests>(&id) else { continue };
-        designation::pass_on(draft, &mut record, &reason, &candidates);
+        designation::pass_on(draft, &mut record, reason, &candidates);
         lifecycle::save(draft, record);
     }
 }

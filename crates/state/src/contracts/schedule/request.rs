@@ -61,6 +61,7 @@ pub fn submit(
         designated: None,
         in_vain: Vec::new(),
         waiting: None,
+        queued_ms: None,
         barred: Vec::new(),
         attempts: 0,
         plan: None,

@@ -3,12 +3,13 @@
 use super::{refuses, takes};
 use crate::fixture::{CAPACITY, Net, START_MS, Tx, clerk, device, operator, secret, workflow};
 use trustmesh_types::{
-    AppId, Digest, Payload, WorkflowId,
+    AppId, Digest, Payload, WorkflowId, codec,
     events::Event,
+    genesis::{Parameters, ParametersChange},
     limits,
     records::AppState,
     reject::RejectCode::{
-        InvalidValue, InvalidWorkflow, UnknownApp, UnknownWorkflow, WorkflowExists,
+        InvalidValue, InvalidWorkflow, Outdated, UnknownApp, UnknownWorkflow, WorkflowExists,
         WorkflowRetired, WrongRole,
     },
     resources::{ResourceReport, Resources, Snapshot},
@@ -140,4 +141,38 @@ fn notes_are_bounded() {
     let net = Net::new();
     refuses(&net, vec![("too long", note(limits::NOTE_BYTES_MAX + 1), InvalidValue)]);
     takes(&net, vec![("empty", note(0)), ("the longest", note(limits::NOTE_BYTES_MAX))]);
+}
+
+fn change(net: &Net, change: impl FnOnce(&mut Parameters)) -> ParametersChange {
+    let mut parameters = net.state.parameters().clone();
+    let replaces = Digest::of(&codec::encode(&parameters));
+    change(&mut parameters);
+    ParametersChange { parameters, replaces }
+}
+
+#[test]
+fn operators_change_parameters_from_the_next_block_on() {
+    let mut net = Net::new();
+    let set = |change: ParametersChange| (clerk().public(), Payload::SetParameters(change));
+    let faster = change(&net, |p| p.generation_timeout_ms = 300);
+    let unread = ParametersChange { replaces: Digest::default(), ..faster.clone() };
+    let by_device = (device().public(), Payload::SetParameters(faster.clone()));
+    refuses(
+        &net,
+        vec![
+            ("by a device", by_device, WrongRole),
+            ("made on others", set(unread), Outdated),
+            ("a zero", set(change(&net, |p| p.fault_limit = 0)), InvalidValue),
+            ("a fixed one", set(change(&net, |p| p.leader_timeout_ms += 1)), InvalidValue),
+            ("no scheduler", set(change(&net, |p| p.scheduler = "x".into())), InvalidValue),
+        ],
+    );
+    let executed = net.block(10, vec![set(faster.clone())]);
+    assert_eq!(executed.events, [Event::ParametersChanged]);
+    assert_eq!(net.state.parameters().generation_timeout_ms, 300);
+    assert_eq!(
+        crate::State::restore(&net.state.snapshot()).unwrap().parameters(),
+        &faster.parameters
+    );
+    refuses(&net, vec![("once more", set(faster), Outdated)]);
 }

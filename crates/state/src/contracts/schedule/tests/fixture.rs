@@ -10,8 +10,8 @@ use crate::{
 };
 use std::collections::BTreeMap;
 use trustmesh_types::{
-    AppId, Digest, NetworkId, Payload, PublicKey, RequestId, SecretKey, Signature, TaskId,
-    WorkflowId,
+    AppId, Digest, NetworkId, Payload, PublicKey, RequestId, SecretKey, Signature, TaskId, TxId,
+    WorkflowId, codec,
     events::Event,
     evidence::{
         Completion, DoneTask, Finalization, Progress, SignedCompletion, TaskFailure, TaskInput,
@@ -191,7 +191,8 @@ impl Mesh {
                 *draft.store = before.0;
                 draft.events.truncate(before.1);
                 draft.touched = before.2;
-                schedule::rejected(&mut draft, &signer, rejection, &payload);
+                let id = TxId(Digest::of(&codec::encode(&(signer, &payload))));
+                schedule::rejected(&mut draft, (&signer, &id), rejection, &payload);
             }
             results.push(result);
         }

@@ -38,6 +38,37 @@ fn without_live_nodes_a_request_waits_until_one_reports() {
 }
 
 #[test]
+fn a_request_does_not_wait_for_ever() {
+    let mut mesh = Mesh::new(4);
+    mesh.parameters.queueing_timeout_ms = 5_000;
+    let id = mesh.submit("w");
+    decline_all(&mut mesh, &id);
+    let since_ms = mesh.record(&id).queued_ms.unwrap();
+    mesh.one(mesh.report(1, 0)).unwrap();
+    assert!(mesh.designee(&id).is_some(), "it is tried again");
+    decline_all(&mut mesh, &id);
+    assert_eq!(mesh.record(&id).queued_ms, Some(since_ms), "but still queued");
+    mesh.block(5_000, vec![]);
+    let record = mesh.record(&id);
+    assert_eq!(record.status, Status::Failed);
+    let reason = record.reason.unwrap();
+    assert!(reason.contains("waited") && reason.contains("fits nowhere"), "{reason}");
+}
+
+#[test]
+fn a_plan_ends_the_queueing() {
+    let mut mesh = Mesh::new(4);
+    mesh.parameters.queueing_timeout_ms = 500;
+    let id = mesh.submit("w");
+    decline_all(&mut mesh, &id);
+    mesh.one(mesh.report(1, 0)).unwrap();
+    mesh.activate(&id);
+    assert_eq!(mesh.record(&id).queued_ms, None);
+    mesh.block(600, vec![]);
+    assert_eq!(mesh.status(&id), Status::Active);
+}
+
+#[test]
 fn a_declined_request_needs_a_change_that_could_help() {
     let mut mesh = Mesh::new(4);
     let running = mesh.submit("one");
