@@ -25,6 +25,8 @@ pub(crate) enum Matter {
     Report,
     /// A request on the ledger.
     Request(RequestId),
+    /// Contradictions about a request.
+    Conflict(RequestId),
     /// A request on its way to the ledger.
     Intake(RequestId),
     /// An artifact being published.

@@ -8,7 +8,7 @@ use crate::{
     agenda::{BlobKey, Matter, Retry},
     core::{Core, Waiter},
     duties::{
-        artifacts, execute, fetch,
+        artifacts, conflicts, execute, fetch,
         intake::{self, Intakes},
         keep::{self, Keeps},
         publish::{self, Publishes},
@@ -125,6 +125,7 @@ impl Agent {
             Matter::Alive => report::alive(core),
             Matter::Report => report::tick(core, &mut self.reports),
             Matter::Request(id) => request::tick(core, &mut self.works, &id),
+            Matter::Conflict(id) => conflicts::tick(core, &mut self.works.conflicts, &id),
             Matter::Intake(id) => intake::tick(core, &mut self.intakes, id),
             Matter::Publish(digest) => publish::tick(core, &mut self.publishes, digest),
             Matter::App(app) => artifacts::tick(core, &app),

@@ -43,6 +43,10 @@ pub(crate) const TRANSACT_MS: (u64, u64) = (3_000, 10_000);
 pub(crate) const EARLY_MAX: usize = 1_024;
 /// Bytes of such messages.
 pub(crate) const EARLY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Contradictions that this node holds until the ledger knows them.
+pub(crate) const CONFLICTS_MAX: usize = 1_024;
+/// How often one is brought to the ledger at most.
+pub(crate) const CONFLICT_TRIES_MAX: u32 = 5;
 /// Interval of this node's sign of life.
 pub(crate) const ALIVE_MS: u64 = 1_000;
 /// A node not heard from for this long is avoided in plans.

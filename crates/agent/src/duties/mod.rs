@@ -1,6 +1,7 @@
 //! One module per thing that a node does.
 
 pub(crate) mod artifacts;
+pub(crate) mod conflicts;
 pub(crate) mod deliver;
 pub(crate) mod execute;
 pub(crate) mod fetch;

@@ -4,7 +4,10 @@
 use crate::{
     agenda::Matter,
     core::Core,
-    duties::{deliver, execute, fetch, finalize, progress, receipts, schedule, share},
+    duties::{
+        conflicts::{self, Conflicts},
+        deliver, execute, fetch, finalize, progress, receipts, schedule, share,
+    },
     early::Early,
     limits,
     work::{View, Work},
@@ -23,6 +26,7 @@ pub(crate) struct Works {
     pub(crate) open: BTreeMap<RequestId, Work>,
     pub(crate) early: Early,
     pub(crate) tentative: schedule::Tentative,
+    pub(crate) conflicts: Conflicts,
     /// Ended requests of the ledger's state whose result was handed over.
     delivered: BTreeSet<RequestId>,
     /// Completions from before a restart.
@@ -112,16 +116,22 @@ pub(crate) fn hear(core: &mut Core, works: &mut Works, from: PublicKey, message:
         Message::Receipts { request, .. } | Message::AskCompletions { request } => *request,
         _ => return,
     };
-    let ended = |core: &Core| core.state.request(&id).is_some_and(|r| r.status.ended());
+    if let Message::Completed { completion, .. } = &message
+        && let Some(record) = core.state.request(&id).filter(|r| r.status.ended())
+    {
+        return conflicts::late(core, &mut works.conflicts, record, completion);
+    }
     let Some(work) = works.open.get_mut(&id) else {
-        if !matches!(message, Message::AskCompletions { .. }) && !ended(core) {
+        let ended = core.state.request(&id).is_some_and(|r| r.status.ended());
+        if !matches!(message, Message::AskCompletions { .. }) && !ended {
             works.early.push(id, from, message);
         }
         return;
     };
     let taken = match &message {
         Message::Completed { completion, data } => {
-            share::heard(core, work, from, completion, data.as_deref())
+            let conflicts = &mut works.conflicts;
+            share::heard(core, (work, conflicts), from, completion, data.as_deref())
         }
         Message::Receipts { receipts, .. } => {
             share::receipts_heard(core, work, receipts);
@@ -151,6 +161,7 @@ pub(crate) fn tick(core: &mut Core, works: &mut Works, id: &RequestId) {
             execute::tick(core, work);
             share::tick(core, work);
             progress::tick(core, work);
+            conflicts::look(core, &mut works.conflicts, work);
             finalize::tick(core, work);
             false
         }

@@ -7,7 +7,10 @@
 use crate::{
     agenda::Matter,
     core::Core,
-    duties::{fetch, receipts},
+    duties::{
+        conflicts::{self, Conflicts},
+        fetch, receipts,
+    },
     limits,
     work::{Run, Work},
 };
@@ -127,7 +130,7 @@ pub(crate) fn tick(core: &mut Core, work: &mut Work) {
 /// Another node completed a task. False when the message is ahead of this node's state.
 pub(crate) fn heard(
     core: &mut Core,
-    work: &mut Work,
+    (work, conflicts): (&mut Work, &mut Conflicts),
     from: PublicKey,
     signed: &SignedCompletion,
     data: Option<&[u8]>,
@@ -148,7 +151,8 @@ pub(crate) fn heard(
             .entry(completion.task.clone())
             .or_default()
             .insert(completion.node, signed.clone());
-    } else if known != Some(signed) {
+    } else if let Some(known) = known.filter(|known| *known != signed) {
+        conflicts::second(core, conflicts, &work.view, known, signed);
         return true;
     }
     if let Some(data) = data {

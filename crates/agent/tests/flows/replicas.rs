@@ -3,7 +3,8 @@
 
 use super::common::{CHAIN, Mesh, ONE, Setup, task_id};
 use trustmesh_types::{
-    Digest, Payload, RequestId, evidence::SignedCompletion, message::Message, records::Status,
+    Digest, Payload, RequestId, events::Event, evidence::SignedCompletion, message::Message,
+    records::Status, reject::RejectCode,
 };
 
 fn mesh_of_three(edges: super::common::Edges) -> Mesh {
@@ -124,4 +125,51 @@ fn a_replica_that_lies_about_the_length_alone_is_not_of_the_majority() {
     assert!(mesh.rejections.is_empty(), "{:?}", mesh.rejections);
     let output = mesh.record(&id).completions[0].completion.output;
     assert_eq!(output, Digest::of(b"[\"a\"]"));
+}
+
+fn faults(mesh: &Mesh) -> Vec<(usize, RejectCode)> {
+    let of = |event: &Event| match event {
+        Event::Fault { node, rejection, .. } => Some((mesh.place(node), rejection.code)),
+        _ => None,
+    };
+    mesh.events.iter().filter_map(of).collect()
+}
+
+#[test]
+fn an_outvoted_replica_is_charged_once_and_nobody_else_is() {
+    for place in 0..3 {
+        let mut mesh = mesh_of_three(CHAIN);
+        let id = mesh.submit_until_active();
+        let odd = mesh.nodes_of(&id, "a")[place];
+        mesh.odd.insert(odd, " odd");
+        mesh.result(&id, 5_000);
+        mesh.run(5_000, |m| !faults(m).is_empty());
+        let until_ms = mesh.now_ms + 3_000;
+        mesh.run(4_000, |m| m.now_ms >= until_ms);
+        let tasks = mesh.nodes_of(&id, "b").contains(&odd) as usize
+            + mesh.nodes_of(&id, "c").contains(&odd) as usize;
+        let charged = faults(&mesh);
+        assert!(charged.iter().all(|fault| *fault == (odd, RejectCode::WrongOutput)));
+        assert!((1..=1 + tasks).contains(&charged.len()), "{charged:?}");
+        assert!(mesh.rejections.is_empty(), "{:?}", mesh.rejections);
+    }
+}
+
+#[test]
+fn a_node_that_signs_two_outputs_is_charged() {
+    let mut mesh = mesh_of_three(ONE);
+    let id = mesh.submit_until_active();
+    let liar = *mesh.nodes_of(&id, "a").last().unwrap();
+    mesh.run(1_000, |m| !m.nodes[liar].completions.is_empty());
+    let mut completion = mesh.nodes[liar].completions[0].completion.clone();
+    completion.output = Digest::of(b"another");
+    let lie = completion.sign(&mesh.secret(liar), &mesh.state.network());
+    let from = mesh.key(liar);
+    for at in (0..4).filter(|at| *at != liar) {
+        let message = Message::Completed { completion: lie.clone(), data: None };
+        mesh.nodes[at].inbox.push_back(trustmesh_agent::Input::Message { from, message });
+    }
+    mesh.run(5_000, |m| !faults(m).is_empty());
+    assert_eq!(faults(&mesh), [(liar, RejectCode::TwoCompletions)]);
+    assert!(mesh.finalized(&id) || mesh.record(&id).status == Status::Active);
 }

@@ -1,9 +1,12 @@
 //! Typed reading of the state. Lists come in key order.
 
 use super::State;
-use crate::tables::{Apps, Deadlines, Faults, Loads, Members, Requests, Workflows, deadline};
+use crate::contracts::schedule;
+use crate::tables::{
+    Apps, Deadlines, Differences, Faults, Loads, Members, Requests, Workflows, deadline,
+};
 use trustmesh_types::{
-    AppId, Digest, PublicKey, RequestId, WorkflowId,
+    AppId, Digest, PublicKey, RequestId, TaskId, WorkflowId,
     faults::FaultRecord,
     records::{AppRecord, Member, NodeInfo, NodeLoad, RequestRecord, WorkflowRecord},
     resources::Resources,
@@ -115,6 +118,19 @@ impl State {
     /// All nodes' faults, by node and number.
     pub fn faults(&self) -> impl Iterator<Item = FaultRecord> {
         self.store().iter::<Faults>().map(|(_, fault)| fault)
+    }
+
+    /// Whether the ledger knows that a node's completion of a task contradicts others.
+    #[must_use]
+    pub fn knows_difference(
+        &self,
+        request: &RequestId,
+        designation: u32,
+        task: &TaskId,
+        node: &PublicKey,
+    ) -> bool {
+        let key = schedule::difference(request, designation, task, node);
+        self.store().contains::<Differences>(&key)
     }
 
     /// The application of a name.

@@ -17,7 +17,7 @@ use crate::{
 };
 use std::collections::BTreeMap;
 use trustmesh_types::{
-    Digest, PublicKey,
+    Digest, PublicKey, RequestId, TaskId,
     events::Event,
     evidence::SignedCompletion,
     faults::{Conflict, FaultEvidence},
@@ -201,10 +201,20 @@ fn charge_outvoted(
     faults::charge(draft, &node, &rejection, FaultEvidence::Completions(shown));
 }
 
-fn key(conflict: &Conflict, node: &PublicKey) -> (trustmesh_types::RequestId, Digest) {
-    let number = conflict.designation.to_be_bytes();
-    let parts: [&[u8]; 3] = [&number, conflict.task.as_str().as_bytes(), &node.0];
-    (conflict.request, Digest::of_parts(&parts))
+/// Names a difference in the state's table.
+pub fn difference(
+    request: &RequestId,
+    designation: u32,
+    task: &TaskId,
+    node: &PublicKey,
+) -> (RequestId, Digest) {
+    let number = designation.to_be_bytes();
+    let parts: [&[u8]; 3] = [&number, task.as_str().as_bytes(), &node.0];
+    (*request, Digest::of_parts(&parts))
+}
+
+fn key(conflict: &Conflict, node: &PublicKey) -> (RequestId, Digest) {
+    difference(&conflict.request, conflict.designation, &conflict.task, node)
 }
 
 fn is_known(draft: &Draft<'_>, conflict: &Conflict, node: &PublicKey) -> bool {

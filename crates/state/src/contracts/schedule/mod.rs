@@ -46,7 +46,7 @@ mod tests;
 mod waiting;
 
 pub use confirmation::confirm;
-pub use conflicts::report_conflict;
+pub use conflicts::{difference, report_conflict};
 pub use deadlines::end_block;
 pub use designation::{Candidate, Weights, decline, designate};
 pub use execution::report_failure;
