@@ -21,6 +21,7 @@ pub mod ids;
 pub mod limits;
 pub mod merkle;
 pub mod message;
+pub mod mutants;
 pub mod plan;
 pub mod receipt;
 pub mod records;

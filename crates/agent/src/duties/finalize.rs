@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use trustmesh_types::{
     Digest, Payload, PublicKey, TaskId,
     evidence::{Finalization, SignedCompletion},
+    mutants::{Mutant, mutated},
     request::StorageReceipt,
 };
 
@@ -27,7 +28,9 @@ pub(crate) fn tick(core: &mut Core, work: &mut Work) {
     let wait_ms = turn.map(|at| timeout_ms.saturating_mul(at as u64));
     let begin_ms = match (turn, wait_ms, work.idle_ms) {
         (Some(0), ..) => Some(0),
-        (_, Some(wait_ms), Some(idle_ms)) => Some(idle_ms.saturating_add(wait_ms)),
+        (_, Some(wait_ms), Some(idle_ms)) if !mutated(Mutant::NoTakeOver) => {
+            Some(idle_ms.saturating_add(wait_ms))
+        }
         _ => None,
     };
     let Some(begin_ms) = begin_ms.filter(|at_ms| core.now_ms >= *at_ms) else {

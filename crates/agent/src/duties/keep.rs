@@ -18,6 +18,7 @@ use trustmesh_types::{
     evidence::SignedCompletion,
     limits::{ARTIFACT_BYTES_MAX, INPUT_BYTES_MAX, OUTPUT_BYTES_MAX, TEXT_BYTES_MAX},
     message::Message,
+    mutants::{Mutant, mutated},
     reject::{RejectCode, Rejection},
     request::{Endpoint, RequestBody},
 };
@@ -303,6 +304,9 @@ pub(crate) fn tick(core: &mut Core, keeps: &mut Keeps, key: BlobKey) {
             kept.storing = true;
         }
         core.store(key.digest, data, kind, until_ms, Waiter::Keep(key));
+        if mutated(Mutant::ReceiptEarly) {
+            stored(core, keeps, key, Ok(()));
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use trustmesh_types::{
     PublicKey, RequestId, TaskId,
     evidence::SignedCompletion,
     message::Message,
+    mutants::{Mutant, mutated},
     records::{RequestRecord, Status},
 };
 
@@ -37,6 +38,9 @@ impl Works {
     /// Takes over what was durable before a restart.
     pub(crate) fn new(recovered: Vec<SignedCompletion>) -> Self {
         let mut works = Self::default();
+        if mutated(Mutant::CompletionsForgotten) {
+            return works;
+        }
         for signed in recovered.into_iter().take(limits::RECOVERED_MAX) {
             let of = (signed.completion.request, signed.completion.designation);
             let task = signed.completion.task.clone();

@@ -20,6 +20,7 @@ use trustmesh_types::{
     evidence::{Completion, SignedCompletion, TaskInput},
     limits::{BLOB_MESSAGE_BYTES_MAX, OUTPUT_BYTES_MAX, TASKS_MAX},
     message::Message,
+    mutants::{Mutant, mutated},
     request::StorageReceipt,
 };
 
@@ -144,7 +145,8 @@ pub(crate) fn heard(
     }
     let known = work.completions.get(&completion.task).and_then(|of| of.get(&completion.node));
     if known.is_none() {
-        if !plausible(work, signed) || signed.verify(&core.network).is_err() {
+        let signed_by_it = signed.verify(&core.network).is_ok() || mutated(Mutant::HeardUnchecked);
+        if !plausible(work, signed) || !signed_by_it {
             return true;
         }
         work.completions
@@ -156,7 +158,8 @@ pub(crate) fn heard(
         return true;
     }
     if let Some(data) = data {
-        if data.len() as u64 == completion.output_bytes && Digest::of(data) == completion.output {
+        let whole = data.len() as u64 == completion.output_bytes;
+        if whole && (Digest::of(data) == completion.output || mutated(Mutant::BlobUnchecked)) {
             fetch::here(core, completion.output, data.into());
         } else {
             let name = core.name(&from);

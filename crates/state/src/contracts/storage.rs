@@ -5,6 +5,7 @@ use crate::machine::Draft;
 use std::collections::BTreeSet;
 use trustmesh_types::{
     Digest, PublicKey, limits,
+    mutants::{Mutant, mutated},
     reject::{RejectCode, Rejection},
     request::StorageReceipt,
 };
@@ -27,22 +28,24 @@ pub(crate) fn check_receipts(
         return Err(Rejection::new(RejectCode::InvalidValue, reason));
     }
     let mut holders = BTreeSet::new();
+    let mut counted: usize = 0;
     for receipt in receipts {
         let fits = (receipt.subject, receipt.digest, receipt.bytes) == (subject, digest, bytes);
         let counts = fits
             && draft.is_validator(&receipt.validator)
-            && !holders.contains(&receipt.validator)
+            && (!holders.contains(&receipt.validator) || mutated(Mutant::ReceiptCountedTwice))
             && draft.proven.check(&receipt.claim(&draft.network));
         if counts {
             holders.insert(receipt.validator);
+            counted = counted.saturating_add(1);
         }
     }
     let needed = draft.faults_tolerated().saturating_add(1);
-    if holders.len() < needed {
+    if counted < needed {
         let reason = format!(
             "{} validators signed to hold the {bytes} bytes of {} for {}, {needed} are needed; \
              collect more storage receipts and submit again",
-            holders.len(),
+            counted,
             digest.short(),
             subject.short()
         );

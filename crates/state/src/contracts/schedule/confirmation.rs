@@ -17,8 +17,9 @@ use trustmesh_types::{
     PublicKey,
     events::Event,
     limits,
+    mutants::{Mutant, mutated},
     plan::Plan,
-    records::{ActivePlan, Designation, RequestRecord, Status},
+    records::{ActivePlan, RequestRecord, Status},
     reject::{RejectCode, Rejection},
     resources::Resources,
     workflow::Workflow,
@@ -31,15 +32,15 @@ use trustmesh_types::{
 pub fn confirm(draft: &mut Draft<'_>, signer: &PublicKey, plan: &Plan) -> Result<(), Rejection> {
     let record = lifecycle::load(draft, &plan.request)?;
     check_signer(draft, signer, &record, plan)?;
-    let designation = check_current(&record, plan)?;
-    check_age(draft.height, designation, plan)?;
+    let since_height = check_current(&record, plan)?;
+    check_age(draft.height, since_height, plan)?;
     let workflow = lifecycle::workflow(draft, &record)?;
     let rules = Rules { draft, record: &record, workflow: &workflow, plan };
     rules.tasks()?;
     rules.levels()?;
     let (apps, nodes) = rules.nodes()?;
     let reserved = rules.capacity(&apps, &nodes)?;
-    activate(draft, record, &workflow, plan, reserved);
+    activate(draft, signer, record, &workflow, plan, reserved);
     Ok(())
 }
 
@@ -51,6 +52,9 @@ fn check_signer(
     plan: &Plan,
 ) -> Result<(), Rejection> {
     let number = plan.designation;
+    if mutated(Mutant::C1Off) {
+        return Ok(());
+    }
     match draft.store.get::<Designations>(&(record.id, number)) {
         Some(entry) if entry.node == *signer => Ok(()),
         Some(entry) => Err(Rejection::fault(
@@ -83,17 +87,21 @@ fn not_current(record: &RequestRecord, plan: &Plan) -> Rejection {
     Rejection::new(RejectCode::NotCurrent, reason)
 }
 
-/// C2: that designation is the current one, and the request is Requested.
-fn check_current<'a>(record: &'a RequestRecord, plan: &Plan) -> Result<&'a Designation, Rejection> {
+/// C2: that designation is the current one, and the request is Requested. Its height.
+fn check_current(record: &RequestRecord, plan: &Plan) -> Result<u64, Rejection> {
     let current = record.status == Status::Requested && record.designation == plan.designation;
-    record.designated.as_ref().filter(|_| current).ok_or_else(|| not_current(record, plan))
+    match &record.designated {
+        Some(designation) if current => Ok(designation.height),
+        _ if mutated(Mutant::C2Off) => Ok(record.accepted_height),
+        _ => Err(not_current(record, plan)),
+    }
 }
 
 /// The state that the plan was made on is neither older than the designation nor than
 /// [`limits::PLAN_AGE_BLOCKS_MAX`] blocks, nor one that does not exist yet: else nobody
 /// could tell a stale plan from a faulty one.
-fn check_age(height: u64, designation: &Designation, plan: &Plan) -> Result<(), Rejection> {
-    let oldest = designation.height.max(height.saturating_sub(limits::PLAN_AGE_BLOCKS_MAX));
+fn check_age(height: u64, since_height: u64, plan: &Plan) -> Result<(), Rejection> {
+    let oldest = since_height.max(height.saturating_sub(limits::PLAN_AGE_BLOCKS_MAX));
     if (oldest..height).contains(&plan.made_at) {
         return Ok(());
     }
@@ -106,6 +114,7 @@ fn check_age(height: u64, designation: &Designation, plan: &Plan) -> Result<(), 
 
 fn activate(
     draft: &mut Draft<'_>,
+    planner: &PublicKey,
     mut record: RequestRecord,
     workflow: &Workflow,
     plan: &Plan,
@@ -114,8 +123,8 @@ fn activate(
     for (node, amount) in &reserved {
         lifecycle::change_load(draft, node, |load| load.reserved = load.reserved.plus(*amount));
     }
-    let Some(planner) = lifecycle::undesignate(draft, &mut record) else { return };
-    lifecycle::change_load(draft, &planner, |load| load.misses = load.misses.saturating_sub(1));
+    lifecycle::undesignate(draft, &mut record);
+    lifecycle::change_load(draft, planner, |load| load.misses = load.misses.saturating_sub(1));
     let deadline_ms = execution_deadline_ms(draft, &record, workflow);
     // When the request's own deadline comes first, that one ends it.
     if deadline_ms < record.body.deadline_ms {
@@ -127,7 +136,7 @@ fn activate(
     record.attempts = record.attempts.saturating_add(1);
     record.plan = Some(ActivePlan {
         designation: plan.designation,
-        planner,
+        planner: *planner,
         assignments: plan.assignments.clone(),
         reserved,
         height: draft.height,

@@ -19,6 +19,7 @@ use crate::{
 };
 use trustmesh_types::{
     Digest, PublicKey, RequestId, limits,
+    mutants::{Mutant, mutated},
     records::{RequestRecord, Status},
 };
 
@@ -77,12 +78,12 @@ fn fire(draft: &mut Draft<'_>, kind: u8, id: &RequestId) {
         deadline::RETENTION => lifecycle::retire(draft, id),
         deadline::FAULT => faults::expire(draft, &PublicKey(id.0.0)),
         deadline::QUEUEING => queued_too_long(draft, id),
-        deadline::EXECUTION => {
+        deadline::EXECUTION if !mutated(Mutant::ExecutionNeverDue) => {
             if let Some(record) = draft.store.get::<Requests>(id) {
                 execution::overdue(draft, record);
             }
         }
-        deadline::REQUEST => {
+        deadline::REQUEST if !mutated(Mutant::RequestNeverDue) => {
             if let Some(record) = draft.store.get::<Requests>(id) {
                 let reason = format!("the deadline passed while {}", doing(&record));
                 lifecycle::end(draft, record, Status::Failed, Some(reason));
@@ -118,6 +119,9 @@ fn doing(record: &RequestRecord) -> String {
 
 /// The designated node has not planned: a miss, no fault, and the next node's turn.
 fn generation_timeout(draft: &mut Draft<'_>, id: &RequestId, candidates: &mut [Candidate]) {
+    if mutated(Mutant::GenerationNeverDue) {
+        return;
+    }
     let Some(mut record) = draft.store.get::<Requests>(id) else { return };
     let Some(node) = record.designated.as_ref().map(|d| d.node) else { return };
     lifecycle::change_load(draft, &node, |load| load.misses = load.misses.saturating_add(1));

@@ -15,6 +15,7 @@ use trustmesh_types::{
     PublicKey,
     events::Event,
     evidence::TaskFailure,
+    mutants::{Mutant, mutated},
     records::{ActivePlan, RequestRecord, Status},
     reject::{RejectCode, Rejection},
 };
@@ -107,6 +108,9 @@ fn abandon(draft: &mut Draft<'_>, mut record: RequestRecord, reason: String) {
         return;
     }
     lifecycle::stop_plan(draft, &mut record);
+    if mutated(Mutant::DoneForgotten) {
+        record.done.clear();
+    }
     let reason = lifecycle::bounded(reason);
     let designation = record.plan.as_ref().map_or(0, |p| p.designation);
     draft.emit(Event::PlanAbandoned { request: record.id, designation, reason: reason.clone() });

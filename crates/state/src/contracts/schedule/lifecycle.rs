@@ -16,6 +16,7 @@ use trustmesh_types::{
     Digest, PublicKey, RequestId, TaskId,
     events::Event,
     limits,
+    mutants::{Mutant, mutated},
     records::{Member, NodeLoad, RequestRecord, Status},
     reject::{RejectCode, Rejection},
     resources::Resources,
@@ -103,10 +104,16 @@ pub(super) fn stop_plan(draft: &mut Draft<'_>, record: &mut RequestRecord) {
     }
     let Some(plan) = record.plan.as_mut() else { return };
     for (node, amount) in std::mem::take(&mut plan.reserved) {
-        change_load(draft, &node, |load| load.reserved = load.reserved.minus(amount));
+        release(draft, &node, amount);
     }
     deadlines::disarm(draft, plan.deadline_ms, deadline::EXECUTION, &record.id);
     draft.touched = true;
+}
+
+fn release(draft: &mut Draft<'_>, node: &PublicKey, amount: Resources) {
+    if !mutated(Mutant::ReservationsKept) {
+        change_load(draft, node, |load| load.reserved = load.reserved.minus(amount));
+    }
 }
 
 /// Gives back what a task that is done held. An application that changed since the plan may
@@ -134,7 +141,7 @@ pub(super) fn release_task(
         if *held == Resources::ZERO {
             plan.reserved.remove(node);
         }
-        change_load(draft, node, |load| load.reserved = load.reserved.minus(amount));
+        release(draft, node, amount);
         draft.touched = true;
     }
 }

@@ -15,6 +15,7 @@ use crate::{
 use std::collections::{BTreeMap, BTreeSet};
 use trustmesh_types::{
     AppId, PublicKey,
+    mutants::{Mutant, mutated},
     plan::{Assignment, Plan},
     records::{AppRecord, AppState, Member, NodeInfo, NodeLoad, RequestRecord},
     reject::{RejectCode, Rejection},
@@ -50,7 +51,8 @@ pub(super) type PlannedNodes = BTreeMap<PublicKey, PlannedNode>;
 impl Rules<'_> {
     /// A fault, unless one of these records changed after the plan's height.
     fn unless_stale(&self, code: RejectCode, reason: String, changed: &[u64]) -> Rejection {
-        match changed.iter().copied().filter(|at| *at > self.plan.made_at).max() {
+        let stale = |at: &u64| *at > self.plan.made_at && !mutated(Mutant::StaleIsFault);
+        match changed.iter().copied().filter(stale).max() {
             None => Rejection::fault(code, reason),
             Some(_) => Rejection::new(
                 code,
@@ -73,6 +75,9 @@ impl Rules<'_> {
     /// C3: exactly the open tasks, each once, each on as many distinct nodes as its replicas
     /// (eq. 8).
     pub fn tasks(&self) -> Result<(), Rejection> {
+        if mutated(Mutant::C3Off) {
+            return Ok(());
+        }
         let incomplete = RejectCode::IncompletePlan;
         let mut planned = BTreeSet::new();
         for assignment in &self.plan.assignments {
@@ -112,7 +117,7 @@ impl Rules<'_> {
         let levels = self.workflow.levels().unwrap_or_default();
         for assignment in &self.plan.assignments {
             let level = levels.get(&assignment.task).copied().unwrap_or(0);
-            if assignment.level != level {
+            if assignment.level != level && !mutated(Mutant::C4Off) {
                 let reason = format!(
                     "task {} is planned at level {}; its longest path from a source is {level}",
                     assignment.task, assignment.level
@@ -162,13 +167,16 @@ impl Rules<'_> {
         else {
             return refuse("is no node of this network".to_owned(), &[]);
         };
+        let load = self.draft.store.get::<Loads>(key).unwrap_or_default();
+        if mutated(Mutant::C5Off) {
+            return Ok(PlannedNode { info, changed, load });
+        }
         if !info.roles.worker {
             return refuse("is no worker".to_owned(), &[changed]);
         }
         if quarantined {
             return refuse("is quarantined".to_owned(), &[changed]);
         }
-        let load = self.draft.store.get::<Loads>(key).unwrap_or_default();
         if load.snapshot.is_none() {
             return refuse("has no live resource snapshot".to_owned(), &[load.changed]);
         }
@@ -209,6 +217,7 @@ impl Rules<'_> {
         let planned = || {
             asked
                 .iter()
+                .filter(|_| !mutated(Mutant::C6Off))
                 .filter_map(|(key, (sum, changed))| Some((key, sum, *changed, nodes.get(key)?)))
         };
         for (key, sum, changed, node) in planned() {
