@@ -104,7 +104,12 @@ impl SecretKey {
     /// Signs `bytes` for one purpose in one network.
     #[must_use]
     pub fn sign(&self, domain: Domain, network: &NetworkId, bytes: &[u8]) -> Signature {
-        Signature(self.signing.sign(&message(domain, network, bytes)).into())
+        self.sign_bytes(&message(domain, network, bytes))
+    }
+
+    /// Signs just these bytes, by the rules of another protocol ([`Claim::of_bytes`]).
+    pub(crate) fn sign_bytes(&self, bytes: &[u8]) -> Signature {
+        Signature(self.signing.sign(bytes).into())
     }
 }
 
@@ -175,6 +180,12 @@ impl Claim {
         signature: Signature,
     ) -> Self {
         Self { key, message: message(domain, network, bytes), signature }
+    }
+
+    /// That `key` signed just these bytes, by the rules of another protocol. They must not
+    /// begin like those of [`Domain`]s.
+    pub(crate) const fn of_bytes(key: PublicKey, message: Vec<u8>, signature: Signature) -> Self {
+        Self { key, message, signature }
     }
 
     /// Checks it.

@@ -28,6 +28,7 @@ pub mod request;
 pub mod resources;
 pub mod text;
 pub mod transaction;
+pub mod votes;
 pub mod workflow;
 
 pub use block::{Block, Header};

@@ -13,6 +13,7 @@ use crate::{
     records::{AppManifest, AppState, NodeInfo},
     request::{StorageReceipt, Submission},
     resources::ResourceReport,
+    votes::ConflictingVotes,
     workflow::Workflow,
 };
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -90,6 +91,8 @@ pub enum Payload {
         /// At most [`crate::limits::NOTE_BYTES_MAX`] bytes.
         bytes: Vec<u8>,
     },
+    /// A validator contradicted itself in agreement. Any node.
+    ReportVotes(ConflictingVotes),
 }
 
 /// What a member signs.
@@ -179,6 +182,7 @@ impl Payload {
             Self::RecordProgress(_) => "record_progress",
             Self::Finalize(_) => "finalize",
             Self::Note { .. } => "note",
+            Self::ReportVotes(_) => "report_votes",
         }
     }
 }

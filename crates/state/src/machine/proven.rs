@@ -63,6 +63,7 @@ fn claims_of(network: &NetworkId, payload: &Payload) -> Vec<Claim> {
             claims.extend(completions(network, progress.done.iter().map(|d| &d.completion)));
             claims.extend(receipts(network, progress.done.iter().flat_map(|d| &d.receipts)));
         }
+        Payload::ReportVotes(votes) => claims.extend(votes.claims(network)),
         _ => {}
     }
     claims.truncate(CLAIMS_PER_PAYLOAD_MAX);
