@@ -18,6 +18,7 @@ pub mod evidence;
 pub mod genesis;
 pub mod ids;
 pub mod limits;
+pub mod memory;
 pub mod merkle;
 pub mod message;
 pub mod plan;

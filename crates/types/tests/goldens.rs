@@ -10,8 +10,8 @@
 
 use std::collections::BTreeMap;
 use trustmesh_types::{
-    AppId, Block, Digest, NetworkId, Payload, Receipt, RequestId, SecretKey, Signature, TaskId, Transaction,
-    WorkflowId, block, codec,
+    AppId, Block, Digest, NetworkId, Payload, Receipt, RequestId, SecretKey, Signature, TaskId,
+    Transaction, WorkflowId, block, codec,
     evidence::{Completion, DoneTask, Finalization, Progress, TaskFailure, TaskInput},
     genesis::{GENESIS_VERSION, Genesis, Parameters},
     merkle,

@@ -14,3 +14,4 @@ pub(crate) mod report;
 pub(crate) mod request;
 pub(crate) mod schedule;
 pub(crate) mod share;
+pub(crate) mod witness;

@@ -30,11 +30,8 @@ fn a_validators_conflicting_votes_are_taken_from_any_node_and_from_nobody_else()
     let network = net.state.network();
     let good = votes(&secret(2), &network, notarized(1), notarized(2));
     let nullify = Vote::Nullify { signature: Signature([0; 64]) };
-    let finalize = Vote::Finalize {
-        parent_view: 8,
-        payload: Digest([1; 32]),
-        signature: Signature([0; 64]),
-    };
+    let finalize =
+        Vote::Finalize { parent_view: 8, payload: Digest([1; 32]), signature: Signature([0; 64]) };
     takes(
         &net,
         vec![
