@@ -15,6 +15,7 @@ use crate::{
         receipts,
         report::{self, Reports},
         request::{self, Works},
+        witness::{self, Charges},
     },
     limits,
 };
@@ -38,6 +39,7 @@ pub struct Agent {
     publishes: Publishes,
     reports: Reports,
     works: Works,
+    charges: Charges,
     started: bool,
     wake_ms: Option<u64>,
 }
@@ -55,6 +57,7 @@ impl Agent {
             publishes: Publishes::default(),
             reports: Reports::default(),
             works,
+            charges: Charges::default(),
             started: false,
             wake_ms: Some(0),
         };
@@ -88,6 +91,7 @@ impl Agent {
             Input::Sampled(snapshot) => {
                 report::sampled(&mut self.core, &mut self.reports, snapshot);
             }
+            Input::Misbehaviour(votes) => witness::report(&mut self.core, &mut self.charges, votes),
             Input::Woken => self.wake_ms = None,
         }
         self.handle_due();

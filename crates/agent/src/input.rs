@@ -7,7 +7,7 @@ use std::sync::Arc;
 use trustmesh_state::{Finalized, State};
 use trustmesh_types::{
     Digest, PublicKey, RequestId, Signature, TaskId, crypto::SecretKey, evidence::SignedCompletion,
-    message::Message, request::RequestBody, resources::Snapshot,
+    message::Message, request::RequestBody, resources::Snapshot, votes::ConflictingVotes,
 };
 
 /// Immutable bytes, shared without copying.
@@ -102,6 +102,8 @@ pub enum Input {
     },
     /// The machine's resources were sampled, every `snapshot_interval_ms` and once at start.
     Sampled(Snapshot),
+    /// The engine has proof, checked, that a validator contradicted itself.
+    Misbehaviour(ConflictingVotes),
     /// The time asked for by [`crate::Effect::Wake`] has come.
     Woken,
 }

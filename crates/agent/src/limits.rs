@@ -61,6 +61,8 @@ pub(crate) const CLOCK_SKEW_MS: u64 = 5_000;
 pub(crate) const PROGRESS_MS_MIN: u64 = 1_000;
 /// Nodes named with their reasons in a decline, and bytes of a reason.
 pub(crate) const UNFIT_MAX: usize = 128;
+/// Reported misdeeds that are remembered, so that none is reported twice.
+pub(crate) const CHARGES_MAX: usize = 1_024;
 /// Bytes of a reason in a decline.
 pub(crate) const UNFIT_BYTES_MAX: usize = 256;
 /// Nodes told of in the reasons of one plan or decline, over all its tasks and replicas.

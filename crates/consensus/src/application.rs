@@ -2,6 +2,7 @@
 
 use crate::{
     block::LedgerBlock,
+    conduct::Conduct,
     keys::EngineKey,
     ledger::{FinalBlock, Ledger},
     pool::Pool,
@@ -43,6 +44,8 @@ pub(crate) struct LedgerApplication {
     pub(crate) finalized: mpsc::UnboundedSender<FinalBlock>,
     /// The newest view that became final.
     pub(crate) view: Arc<AtomicU64>,
+    /// What an evil node does otherwise; honest ones have none.
+    pub(crate) conduct: Option<Arc<dyn Conduct>>,
 }
 
 impl<E: Runtime> Application<E> for LedgerApplication {

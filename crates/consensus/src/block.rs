@@ -7,7 +7,9 @@
 //! On the wire: length as a varint, then the borsh encoding of [`trustmesh_types::Block`].
 
 use bytes::{BufMut, Bytes};
-use commonware_codec::{Buf, EncodeSize, Error as CodecError, RangeCfg, Read, Write};
+use commonware_codec::{
+    Buf, DecodeExt as _, Encode as _, EncodeSize, Error as CodecError, RangeCfg, Read, Write,
+};
 use commonware_consensus::{BoundedBlock, Heightable, types::Height};
 use commonware_cryptography::{Digestible, sha256};
 use std::sync::{Arc, OnceLock};
@@ -62,6 +64,20 @@ impl LedgerBlock {
     fn of(block: Block, encoded: Bytes) -> Self {
         let digest = sha256::Digest(block.digest().0);
         Self(Arc::new(Inner { block: Arc::new(block), encoded, digest, ids: OnceLock::new() }))
+    }
+
+    /// As it travels: see the module.
+    #[must_use]
+    pub fn to_wire(&self) -> Vec<u8> {
+        self.encode().to_vec()
+    }
+
+    /// From what [`Self::to_wire`] gives.
+    ///
+    /// # Errors
+    /// [`CodecError`] when the bytes are no block.
+    pub fn from_wire(bytes: Vec<u8>) -> Result<Self, CodecError> {
+        Self::decode(Bytes::from(bytes))
     }
 
     /// The block.

@@ -205,7 +205,7 @@ fn run(
         network.start();
         let (members, most) = (oracle.clone(), peers_max(&options.ledger.genesis));
         let ends = Network::<Authenticated> { peers: oracle.clone(), blocker: oracle, channels };
-        match engine::start(context.child("ledger"), options.ledger, ends, directory).await {
+        match engine::start(context.child("ledger"), options.ledger, ends, directory, None).await {
             Ok((handle, streams, task)) => {
                 let followed = handle.clone();
                 context.child("members").spawn(move |_| follow_members(followed, members, most));

@@ -22,6 +22,7 @@ use trustmesh_types::{
     Block, PublicKey, SignedTransaction, TxId, codec,
     limits::MESSAGE_BYTES_MAX,
     message::{Envelope, MESSAGE_VERSION, Message, Recipient},
+    votes::ConflictingVotes,
 };
 
 /// Where a ledger stands.
@@ -39,7 +40,7 @@ pub struct Status {
     pub validator: bool,
 }
 
-/// What comes from the ledger; read both all the time.
+/// What comes from the ledger; read `finalized` and `messages` all the time.
 pub struct Streams {
     /// The state that the first finalized block stands on.
     pub state: State,
@@ -48,6 +49,8 @@ pub struct Streams {
     pub finalized: mpsc::Receiver<Arc<Finalized>>,
     /// Messages of other nodes with their senders, authenticated.
     pub messages: mpsc::Receiver<(PublicKey, Message)>,
+    /// Proofs that a validator contradicted itself, checked. What is not taken is dropped.
+    pub misbehaviour: mpsc::Receiver<ConflictingVotes>,
 }
 
 impl std::fmt::Debug for Streams {

@@ -48,7 +48,7 @@ pub fn ledger_public(key: &EngineKey) -> PublicKey {
 
 /// What every vote's signature begins with.
 pub(crate) fn vote_namespace(network: &NetworkId) -> Vec<u8> {
-    [b"trustmesh votes ".as_slice(), network.0.as_ref()].concat()
+    trustmesh_types::votes::namespace(network)
 }
 
 /// What every handshake's signature begins with.

@@ -3,11 +3,13 @@
 //!
 //! - [`start_node`] and [`start_sim`] start a ledger, on real or simulated ground;
 //! - a [`Handle`] takes transactions and messages and answers questions;
-//! - [`Streams`] bring final blocks, each once and in order, and messages;
+//! - [`Streams`] bring final blocks, each once and in order, messages, and proofs that a
+//!   validator contradicted itself;
 //! - [`verify_certificate`] checks finality offline.
 //!
 //! Inside: `pool` (the mempool), `ledger` (states of the chain), `proposer` and `verifier`
-//! (building and judging blocks), `engine` (assembly), `wire` (gossip and messages).
+//! (building and judging blocks), `engine` (assembly), `wire` (gossip and messages), `votes`
+//! (the engine's votes in the ledger's form). For simulated attackers: `conduct`, `tap`.
 //!
 //! Invariants: a block is executed before it is voted for; what is delivered is final and
 //! durable; no type of the runtime shows in [`Handle`] or [`Streams`]; every queue is bounded
@@ -23,6 +25,7 @@ mod block;
 #[cfg(test)]
 mod block_tests;
 mod certificate;
+mod conduct;
 // Compiling the engine for a runtime takes minutes: the library does it, its unit tests need not.
 #[cfg(not(test))]
 mod daemon;
@@ -39,20 +42,33 @@ mod runtime;
 mod signatures;
 #[cfg(not(test))]
 mod simulated;
+#[cfg(not(test))]
+mod tap;
 #[cfg(test)]
 mod testing;
 mod verifier;
+mod votes;
+#[cfg(test)]
+mod votes_tests;
 mod wire;
 
 pub use block::LedgerBlock;
 pub use certificate::{CertificateError, verify_certificate};
+pub use conduct::{Chosen, Conduct};
 #[cfg(not(test))]
 pub use daemon::{Ending, start_node};
-pub use engine::{CHANNELS, Network, Transport, channel_quota, max_message_size};
+pub use engine::{
+    BLOCKS_CHANNEL, CHANNELS, Network, Transport, VOTES_CHANNEL, channel_quota, max_message_size,
+};
 pub use error::{LedgerFailed, SendError, StartError, SubmitError};
 pub use handle::{Handle, Status, Streams};
 pub use keys::{BadKey, EngineKey, engine_public, engine_secret, ledger_public};
 pub use options::{NodeOptions, Options, votes_directory};
 pub use pool::PoolError;
 #[cfg(not(test))]
-pub use simulated::{Oracle, Simulated, Started, simulated_network, start_sim};
+pub use simulated::{
+    Oracle, Simulated, Started, simulated_network, start_evil, start_sim, tapped_network,
+};
+#[cfg(not(test))]
+pub use tap::{Said, Sender, Tap, Voice};
+pub use votes::revote;

@@ -37,6 +37,8 @@ pub const SNAPSHOTS_KEPT: usize = 2;
 pub const FINALIZED_QUEUE_MAX: usize = 64;
 /// Messages of other nodes that wait for the consumer.
 pub const MESSAGES_QUEUE_MAX: usize = 1_024;
+/// Proofs of misbehaviour that wait for the consumer.
+pub const MISBEHAVIOUR_QUEUE_MAX: usize = 64;
 /// Messages that wait to be sent.
 pub const OUTBOX_QUEUE_MAX: usize = 4_096;
 /// Largest group of gossiped transactions.

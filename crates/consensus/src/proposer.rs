@@ -7,6 +7,7 @@
 use crate::{
     application::LedgerApplication,
     block::LedgerBlock,
+    conduct,
     ledger::{self, Executed},
     limits::INLINE_TRANSACTIONS_MAX,
     runtime::{self, Runtime},
@@ -33,15 +34,26 @@ pub(crate) async fn propose<E: Runtime>(
     let parent = ancestry.next().await?;
     let digest = Digest(parent.digest().0);
     let state = ledger::state_after(context, application, parent, ancestry).await?;
-    let chosen = hold(context, application, &state).await;
+    let mut chosen = hold(context, application, &state).await;
 
-    let timestamp_ms = runtime::now_ms(context).max(state.timestamp_ms() + 1);
+    let conduct = application.conduct.clone();
+    let mut timestamp_ms = runtime::now_ms(context).max(state.timestamp_ms() + 1);
+    if let Some(conduct) = &conduct {
+        context.sleep(conduct.delay()).await;
+        timestamp_ms = conduct.timestamp_ms(timestamp_ms);
+        chosen = conduct.choose(&state, chosen);
+    }
     let (small, me) = (chosen.len() <= INLINE_TRANSACTIONS_MAX, application.me);
-    let work = move || build(&state, digest, me, timestamp_ms, chosen);
+    let work = move || {
+        let (block, executed) = build(&state, digest, me, timestamp_ms, chosen)?;
+        Ok::<_, InvalidBlock>(conduct::sealed(conduct.as_deref(), &state, block, executed))
+    };
     let built = if small { work() } else { runtime::off_thread(context, "build", work).await? };
     match built {
         Ok((block, executed)) => {
-            application.ledger.keep(&block, executed);
+            if let Some(executed) = executed {
+                application.ledger.keep(&block, executed);
+            }
             let digest = block.digest();
             Some(Digested::precomputed(block, digest))
         }

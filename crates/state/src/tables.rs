@@ -96,6 +96,15 @@ pub struct WaitingRecord {
     pub seen_height: u64,
 }
 
+/// What is remembered for good of a node that had a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, BorshSerialize, BorshDeserialize)]
+pub struct OffenderRecord {
+    /// Its faults so far; the number of the last one.
+    pub faults: u32,
+    /// The newest view whose conflicting votes it was charged for.
+    pub voted_view: Option<u64>,
+}
+
 /// A pass over the waiting requests, oldest first, block by block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
 pub struct RetryRecord {
@@ -168,8 +177,8 @@ tables! {
     Retry = 13: () => RetryRecord;
     /// Faults that count, or did until an operator pardoned them.
     Faults = 14: (PublicKey, u32) => FaultRecord;
-    /// Number of the last fault of each node that ever had one.
-    Offenders = 15: PublicKey => u32;
+    /// Nodes that ever had a fault.
+    Offenders = 15: PublicKey => OffenderRecord;
     /// Nodes whose completions of a task were reported to differ, while the request is kept.
     Differences = 16: (RequestId, Digest) => ();
 }

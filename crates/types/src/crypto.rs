@@ -4,7 +4,7 @@
 //! Every signature covers `"trustmesh" ‖ domain ‖ network id ‖ message`: a signature made
 //! for one purpose or network is worth nothing in another (PROTOCOL §1).
 
-use crate::{ids::NetworkId, text::hex_text};
+use crate::{ids::NetworkId, memory, text::hex_text};
 use borsh::{BorshDeserialize, BorshSerialize};
 use ed25519_zebra::{SigningKey, VerificationKey, VerificationKeyBytes, batch};
 use rand_chacha::ChaCha20Rng;
@@ -104,7 +104,12 @@ impl SecretKey {
     /// Signs `bytes` for one purpose in one network.
     #[must_use]
     pub fn sign(&self, domain: Domain, network: &NetworkId, bytes: &[u8]) -> Signature {
-        Signature(self.signing.sign(&message(domain, network, bytes)).into())
+        self.sign_bytes(&message(domain, network, bytes))
+    }
+
+    /// Signs just these bytes, by the rules of another protocol ([`Claim::of_bytes`]).
+    pub(crate) fn sign_bytes(&self, bytes: &[u8]) -> Signature {
+        Signature(self.signing.sign(bytes).into())
     }
 }
 
@@ -177,13 +182,21 @@ impl Claim {
         Self { key, message: message(domain, network, bytes), signature }
     }
 
+    /// That `key` signed just these bytes, by the rules of another protocol. They must not
+    /// begin like those of [`Domain`]s.
+    pub(crate) const fn of_bytes(key: PublicKey, message: Vec<u8>, signature: Signature) -> Self {
+        Self { key, message, signature }
+    }
+
     /// Checks it.
     ///
     /// # Errors
     /// [`BadSignature`] when it does not verify (or the key is no curve point).
     pub fn verify(&self) -> Result<(), BadSignature> {
-        let key = VerificationKey::try_from(self.key.0).map_err(|_| BadSignature)?;
-        key.verify(&self.signature.0.into(), &self.message).map_err(|_| BadSignature)
+        memory::check(self, || {
+            let key = VerificationKey::try_from(self.key.0).map_err(|_| BadSignature)?;
+            key.verify(&self.signature.0.into(), &self.message).map_err(|_| BadSignature)
+        })
     }
 
     /// Digest of the key, the signature and what is signed.
@@ -197,8 +210,7 @@ impl Claim {
 /// recurs.
 #[derive(Default)]
 pub struct BatchVerifier {
-    items: Vec<batch::Item>,
-    binding: Vec<u8>,
+    items: Vec<(crate::Digest, batch::Item)>,
 }
 
 impl BatchVerifier {
@@ -210,9 +222,9 @@ impl BatchVerifier {
 
     /// Adds one signature to check.
     pub fn add(&mut self, claim: &Claim) {
-        self.binding.extend_from_slice(claim.digest().as_ref());
         let key = VerificationKeyBytes::from(claim.key.0);
-        self.items.push((key, claim.signature.0.into(), &claim.message).into());
+        let item = (key, claim.signature.0.into(), &claim.message).into();
+        self.items.push((claim.digest(), item));
     }
 
     /// How many signatures wait.
@@ -236,20 +248,28 @@ impl BatchVerifier {
     /// # Errors
     /// The positions of the signatures that do not verify, in order.
     pub fn verify(self, entropy: &[u8; 32]) -> Result<(), Vec<usize>> {
-        let seed = crate::Digest::of_parts(&[entropy, &self.binding]).0;
+        let mut binding: Vec<&[u8]> = vec![entropy];
         let mut verifier = batch::Verifier::new();
-        for item in &self.items {
+        let unknown = || self.items.iter().filter(|(claim, _)| !memory::knows(claim));
+        for (claim, item) in unknown() {
+            binding.push(claim.as_ref());
             verifier.queue(item.clone());
         }
+        let seed = crate::Digest::of_parts(&binding).0;
         if verifier.verify(ChaCha20Rng::from_seed(seed)).is_ok() {
+            unknown().for_each(|(claim, _)| memory::learn(*claim));
             return Ok(());
         }
-        let bad: Vec<usize> = self
-            .items
-            .into_iter()
-            .enumerate()
-            .filter_map(|(at, item)| item.verify_single().is_err().then_some(at))
-            .collect();
+        let mut bad = Vec::new();
+        for (at, (claim, item)) in self.items.into_iter().enumerate() {
+            if memory::knows(&claim) {
+                continue;
+            }
+            match item.verify_single() {
+                Ok(()) => memory::learn(claim),
+                Err(_) => bad.push(at),
+            }
+        }
         if bad.is_empty() { Ok(()) } else { Err(bad) }
     }
 }

@@ -8,6 +8,7 @@ use crate::{
     evidence::SignedCompletion,
     ids::{RequestId, TaskId, TxId},
     reject::Rejection,
+    votes::ConflictingVotes,
 };
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,8 @@ pub enum FaultEvidence {
     /// Completions of one task: two different ones of the node's, or its own first and then
     /// those of f+1 other nodes that agree on another output over the same inputs.
     Completions(Vec<SignedCompletion>),
+    /// Two votes of one view that contradict each other.
+    Votes(ConflictingVotes),
 }
 
 /// A fault on the ledger.

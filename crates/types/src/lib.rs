@@ -19,6 +19,7 @@ pub mod faults;
 pub mod genesis;
 pub mod ids;
 pub mod limits;
+pub mod memory;
 pub mod merkle;
 pub mod message;
 pub mod mutants;
@@ -30,6 +31,7 @@ pub mod request;
 pub mod resources;
 pub mod text;
 pub mod transaction;
+pub mod votes;
 pub mod workflow;
 
 pub use block::{Block, Header};

@@ -90,7 +90,9 @@ pub enum RejectCode {
     TwoCompletions,
     /// A node signed another output than f+1 others did over the same inputs.
     WrongOutput,
-    /// The completions given do not contradict each other, or are known.
+    /// A validator signed two votes of one view that contradict each other.
+    ConflictingVotes,
+    /// What is given does not contradict each other, or is known.
     NoConflict,
     /// The node is not quarantined.
     NotQuarantined,

@@ -15,6 +15,7 @@ use crate::{
     records::{AppManifest, AppState, NodeInfo},
     request::{StorageReceipt, Submission},
     resources::ResourceReport,
+    votes::ConflictingVotes,
     workflow::Workflow,
 };
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -101,6 +102,8 @@ pub enum Payload {
     },
     /// Changes the network's parameters. Operators.
     SetParameters(ParametersChange),
+    /// A validator contradicted itself in agreement. Any node.
+    ReportVotes(ConflictingVotes),
 }
 
 /// What a member signs.
@@ -193,6 +196,7 @@ impl Payload {
             Self::ReportConflict(_) => "report_conflict",
             Self::LiftQuarantine { .. } => "lift_quarantine",
             Self::SetParameters(_) => "set_parameters",
+            Self::ReportVotes(_) => "report_votes",
         }
     }
 }

@@ -10,8 +10,8 @@
 
 use std::collections::BTreeMap;
 use trustmesh_types::{
-    AppId, Block, Digest, NetworkId, Payload, Receipt, RequestId, SecretKey, TaskId, Transaction,
-    WorkflowId, block, codec,
+    AppId, Block, Digest, NetworkId, Payload, Receipt, RequestId, SecretKey, Signature, TaskId,
+    Transaction, WorkflowId, block, codec,
     evidence::{Completion, DoneTask, Finalization, Progress, TaskFailure, TaskInput},
     faults::{Conflict, FaultEvidence, FaultRecord},
     genesis::{GENESIS_VERSION, Genesis, Parameters, ParametersChange},
@@ -24,6 +24,7 @@ use trustmesh_types::{
     request::{Endpoint, RequestBody, StorageReceipt, Submission},
     resources::{ResourceReport, Resources, Snapshot},
     transaction::{Deployment, TRANSACTION_VERSION},
+    votes::{ConflictingVotes, Vote},
     workflow::{Task, Workflow},
 };
 
@@ -87,6 +88,13 @@ fn completion() -> Completion {
         output_bytes: 12,
         duration_us: 99,
     }
+}
+
+fn conflicting_votes() -> ConflictingVotes {
+    let signature = Signature([7; 64]);
+    let notarize = |payload| Vote::Notarize { parent_view: 6, payload, signature };
+    let (one, other) = (notarize(Digest([1; 32])), notarize(Digest([2; 32])));
+    ConflictingVotes::new(key(1).public(), 300, one, other)
 }
 
 fn payloads() -> Vec<Payload> {
@@ -190,6 +198,7 @@ fn payloads() -> Vec<Payload> {
             parameters: Parameters::default(),
             replaces: Digest([7; 32]),
         }),
+        Payload::ReportVotes(conflicting_votes()),
     ]
 }
 
@@ -260,6 +269,11 @@ fn goldens() -> Vec<(String, usize, String)> {
         let name = name.split([' ', '(', '{']).next().unwrap();
         let envelope = Envelope { version: MESSAGE_VERSION, message: message.clone() };
         rows.push(row(name, codec::encode(&envelope)));
+    }
+    let signature = Signature([7; 64]);
+    let finalized = Vote::Finalize { parent_view: 6, payload: Digest([1; 32]), signature };
+    for (name, vote) in [("Nullify", Vote::Nullify { signature }), ("Finalize", finalized)] {
+        rows.push(row(name, codec::encode(&vote)));
     }
     rows.push(row("block", codec::encode(&sample_block())));
     rows.push(row("genesis", codec::encode(&genesis())));

@@ -15,3 +15,4 @@ pub(crate) mod report;
 pub(crate) mod request;
 pub(crate) mod schedule;
 pub(crate) mod share;
+pub(crate) mod witness;

@@ -21,3 +21,4 @@ mod progress;
 mod replicas;
 mod requests;
 mod restart;
+mod witness;

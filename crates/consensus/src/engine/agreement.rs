@@ -3,6 +3,7 @@
 use super::{
     archive::{MAILBOX, epocher, one_second},
     transport::Transport,
+    witness::Witness,
 };
 use crate::{
     application::LedgerApplication,
@@ -11,6 +12,7 @@ use crate::{
     runtime::Runtime,
 };
 use commonware_consensus::{
+    Reporters,
     marshal::standard::Inline,
     simplex::{
         self,
@@ -33,6 +35,7 @@ pub(super) struct Setup {
     pub(super) genesis: sha256::Digest,
     pub(super) times: Times,
     pub(super) cache: CacheRef,
+    pub(super) witness: Witness,
 }
 
 /// Starts the engine's task.
@@ -44,7 +47,7 @@ pub(super) fn start<E: Runtime, T: Transport>(
     application: LedgerApplication,
     chain: Chain,
 ) -> Handle<()> {
-    let Setup { partition, scheme, genesis, times, cache } = setup;
+    let Setup { partition, scheme, genesis, times, cache, witness } = setup;
     let wrapped = Inline::new(context.child("application"), application, chain, epocher());
     let engine = simplex::Engine::new(
         context.child("simplex"),
@@ -54,8 +57,10 @@ pub(super) fn start<E: Runtime, T: Transport>(
             blocker,
             automaton: wrapped.clone(),
             relay: wrapped.clone(),
-            reporter: wrapped,
-            track_historical_votes: false,
+            reporter: Reporters::from((wrapped, witness)),
+            // So that a second vote proves something however late it comes; what is kept is
+            // bounded by the views that are retained.
+            track_historical_votes: true,
             strategy: Sequential,
             partition: votes_partition(&partition),
             mailbox_size: MAILBOX,

@@ -6,15 +6,20 @@
 use super::{
     agreement, archive, network_marker,
     transport::{Network, Transport},
+    witness::Witness,
 };
 use crate::{
     application::LedgerApplication,
     block::LedgerBlock,
+    conduct::Conduct,
     error::StartError,
     handle::{Handle, Parts, Streams},
     keys,
     ledger::{Delivery, Ledger, Observer, RecoveryError, Snapshots, recover},
-    limits::{FINALIZED_QUEUE_MAX, INTAKE_GROUPS_MAX, MESSAGES_QUEUE_MAX, OUTBOX_QUEUE_MAX},
+    limits::{
+        FINALIZED_QUEUE_MAX, INTAKE_GROUPS_MAX, MESSAGES_QUEUE_MAX, MISBEHAVIOUR_QUEUE_MAX,
+        OUTBOX_QUEUE_MAX,
+    },
     options::{Options, Times},
     pool::{self, Arrival, Pool},
     runtime::Runtime,
@@ -49,7 +54,7 @@ pub(super) async fn assemble<E: Runtime, T: Transport>(
     options: Options,
     network: Network<T>,
     directory: String,
-    ends: Ends,
+    (ends, conduct): (Ends, Option<Arc<dyn Conduct>>),
 ) -> Result<Running, StartError> {
     let Options { genesis, key, partition, delivered_height } = options;
     genesis.validate()?;
@@ -81,9 +86,11 @@ pub(super) async fn assemble<E: Runtime, T: Transport>(
         entropy,
         finalized: final_blocks,
         view: Arc::new(AtomicU64::new(0)),
+        conduct,
     };
     let view = Arc::clone(&application.view);
-    let scheme = keys::scheme(&id, keys::participants(&validators)?, &key);
+    let participants = keys::participants(&validators)?;
+    let scheme = keys::scheme(&id, participants.clone(), &key);
     let cache = archive::page_cache();
     let Network { peers, blocker, channels } = network;
     let [votes, certificates, resolver, spread, fetches, transactions, messages] = channels;
@@ -128,7 +135,10 @@ pub(super) async fn assemble<E: Runtime, T: Transport>(
         .spawn(move |context| delivery.run(context, tip, archived, blocks));
 
     let wires = start_wires::<E, T>(&context, &pool, &ledger, entropy, [transactions, messages]);
-    let setup = agreement::Setup { partition, scheme, genesis: genesis_digest, times, cache };
+    let (proofs, misbehaviour) = mpsc::channel(MISBEHAVIOUR_QUEUE_MAX);
+    let witness = Witness { network: id, validators: participants, out: proofs };
+    let genesis = genesis_digest;
+    let setup = agreement::Setup { partition, scheme, genesis, times, cache, witness };
     let voting = [votes, certificates, resolver];
     let chain = archive.chain.clone();
     let agreement = agreement::start::<E, T>(&context, setup, blocker, voting, application, chain);
@@ -149,7 +159,8 @@ pub(super) async fn assemble<E: Runtime, T: Transport>(
         stop: ends.stop,
         stopped: ends.stopped,
     });
-    let streams = Streams { state, finalized: finalized_out, messages: wires.messages };
+    let (finalized, messages) = (finalized_out, wires.messages);
+    let streams = Streams { state, finalized, messages, misbehaviour };
     Ok(Running {
         handle,
         streams,

@@ -10,6 +10,9 @@ mod assembly;
 mod network_marker;
 mod supervisor;
 mod transport;
+mod witness;
 
 pub(crate) use supervisor::start;
-pub use transport::{CHANNELS, Network, Transport, channel_quota, max_message_size};
+pub use transport::{
+    BLOCKS_CHANNEL, CHANNELS, Network, Transport, VOTES_CHANNEL, channel_quota, max_message_size,
+};

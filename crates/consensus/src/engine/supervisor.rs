@@ -6,6 +6,7 @@ use super::{
     transport::{Network, Transport},
 };
 use crate::{
+    conduct::Conduct,
     error::StartError,
     handle::{Handle, Streams},
     ledger,
@@ -16,21 +17,24 @@ use commonware_macros::select;
 use commonware_runtime::Handle as Task;
 use commonware_utils::channel::{oneshot, watch};
 use futures::future::select_all;
+use std::sync::Arc;
 
 /// Starts a ledger. It runs until [`Handle::shutdown`], until the returned task is aborted
-/// (as if the process were killed), or until a part of it fails.
+/// (as if the process were killed), or until a part of it fails. Honest nodes have no
+/// `conduct`.
 pub(crate) async fn start<E: Runtime, T: Transport>(
     context: E,
     options: Options,
     network: Network<T>,
     directory: String,
+    conduct: Option<Arc<dyn Conduct>>,
 ) -> Result<(Handle, Streams, Task<()>), StartError> {
     let (stop, stop_asked) = watch::channel(false);
     let (stopped_tell, stopped) = watch::channel(false);
     let ends = Ends { stop, stopped };
     let (reply, started) = oneshot::channel();
     let task = context.child("ledger").spawn(move |context| async move {
-        match assemble(context.child("node"), options, network, directory, ends).await {
+        match assemble(context.child("node"), options, network, directory, (ends, conduct)).await {
             Ok(running) => {
                 let Running { handle, streams, ledger, snapshots, vital } = running;
                 // Whoever started it may be gone; then it runs until it is aborted.

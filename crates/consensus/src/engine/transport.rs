@@ -18,6 +18,11 @@ use trustmesh_types::limits::MESSAGE_BYTES_MAX;
 /// Number of channels; a node registers the ids from 0 up.
 pub const CHANNELS: usize = 7;
 
+/// The channel of votes.
+pub const VOTES_CHANNEL: usize = 0;
+/// The channel on which leaders spread their blocks.
+pub const BLOCKS_CHANNEL: usize = 3;
+
 /// The quota of a channel.
 #[must_use]
 pub fn channel_quota(channel: usize) -> Quota {

@@ -44,6 +44,9 @@ pub(crate) async fn verify<E: Runtime>(
     leader: &EngineKey,
     mut ancestry: impl Ancestry<LedgerBlock>,
 ) -> bool {
+    if application.conduct.as_ref().is_some_and(|conduct| !conduct.judges()) {
+        return true;
+    }
     let (Some(block), Some(parent)) = (ancestry.next().await, ancestry.next().await) else {
         return false;
     };

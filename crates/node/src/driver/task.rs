@@ -72,6 +72,7 @@ impl Driver {
                     Some((from, message)) => Input::Message { from, message },
                     None => return stop.is_requested(),
                 },
+                Some(votes) = self.streams.misbehaviour.recv() => Input::Misbehaviour(votes),
                 Some(call) = self.calls.recv() => self.called(call),
                 _ = self.samples.tick() => Input::Sampled(self.sampler.sample()),
                 () = tokio::time::sleep_until(self.wake_at) => {

@@ -111,6 +111,10 @@ impl Driver {
                     Some((from, message)) => Some(Input::Message { from, message }),
                     None => return,
                 },
+                votes = streams.misbehaviour.recv() => match votes {
+                    Some(votes) => Some(Input::Misbehaviour(votes)),
+                    None => return,
+                },
                 local = inbox.recv() => match local {
                     Some(local) => self.local(local),
                     None => return,

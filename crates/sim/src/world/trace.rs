@@ -63,6 +63,7 @@ pub(crate) fn of_input(input: &Input) -> (&'static str, Digest) {
             ("ran", Digest::of_parts(&parts))
         }
         Input::Sampled(snapshot) => ("sampled", Digest::of(&codec::encode(snapshot))),
+        Input::Misbehaviour(votes) => ("misbehaviour", votes.digest()),
         Input::Woken => ("woken", Digest::default()),
     }
 }

@@ -31,8 +31,10 @@ pub fn charge(
     rejection: &Rejection,
     evidence: FaultEvidence,
 ) {
-    let number = draft.store.get::<Offenders>(node).unwrap_or(0).saturating_add(1);
-    draft.store.put::<Offenders>(node, &number);
+    let mut offender = draft.store.get::<Offenders>(node).unwrap_or_default();
+    let number = offender.faults.saturating_add(1);
+    offender.faults = number;
+    draft.store.put::<Offenders>(node, &offender);
     let until_ms = draft.timestamp_ms.saturating_add(draft.parameters.fault_window_ms);
     let record = FaultRecord {
         node: *node,
@@ -53,6 +55,18 @@ pub fn charge(
     draft.emit(Event::Fault { node: *node, number, rejection: rejection.clone() });
     quarantine(draft, node);
     schedule::pass_over(draft, node, &format!("a fault: {rejection}"));
+}
+
+/// Whether a validator was never charged for votes of this view or a later one; from now on
+/// it was.
+pub(crate) fn first_of_view(draft: &mut Draft<'_>, validator: &PublicKey, view: u64) -> bool {
+    let mut offender = draft.store.get::<Offenders>(validator).unwrap_or_default();
+    if offender.voted_view.is_some_and(|charged| charged >= view) {
+        return false;
+    }
+    offender.voted_view = Some(view);
+    draft.store.put::<Offenders>(validator, &offender);
+    true
 }
 
 fn expiry(due_ms: u64, node: &PublicKey) -> DeadlineKey {

@@ -13,6 +13,7 @@ pub mod resources;
 pub mod schedule;
 pub(crate) mod storage;
 pub(crate) mod values;
+pub mod votes;
 pub mod workflows;
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::draft::Draft;
 use crate::contracts::{
-    applications, faults, membership, notes, parameters, resources, schedule, workflows,
+    applications, faults, membership, notes, parameters, resources, schedule, votes, workflows,
 };
 use trustmesh_types::{Payload, PublicKey, reject::Rejection};
 
@@ -36,5 +36,6 @@ pub(crate) fn apply(
         Payload::ReportConflict(conflict) => schedule::report_conflict(draft, signer, conflict),
         Payload::LiftQuarantine { node } => faults::lift(draft, signer, node),
         Payload::SetParameters(change) => parameters::set(draft, signer, change),
+        Payload::ReportVotes(votes) => votes::report(draft, signer, votes),
     }
 }

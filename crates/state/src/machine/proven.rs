@@ -66,6 +66,7 @@ fn claims_of(network: &NetworkId, payload: &Payload) -> Vec<Claim> {
         Payload::ReportConflict(conflict) => {
             claims.extend(completions(network, &conflict.completions));
         }
+        Payload::ReportVotes(votes) => claims.extend(votes.claims(network)),
         _ => {}
     }
     claims.truncate(CLAIMS_PER_PAYLOAD_MAX);

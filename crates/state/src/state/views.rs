@@ -3,7 +3,7 @@
 use super::State;
 use crate::contracts::schedule;
 use crate::tables::{
-    Apps, Deadlines, Differences, Faults, Loads, Members, Requests, Workflows, deadline,
+    Apps, Deadlines, Differences, Faults, Loads, Members, Offenders, Requests, Workflows, deadline,
 };
 use trustmesh_types::{
     AppId, Digest, PublicKey, RequestId, TaskId, WorkflowId,
@@ -118,6 +118,13 @@ impl State {
     /// All nodes' faults, by node and number.
     pub fn faults(&self) -> impl Iterator<Item = FaultRecord> {
         self.store().iter::<Faults>().map(|(_, fault)| fault)
+    }
+
+    /// Whether the ledger has charged a validator for votes of a view, or a later one.
+    #[must_use]
+    pub fn knows_votes(&self, validator: &PublicKey, view: u64) -> bool {
+        let offender = self.store().get::<Offenders>(validator);
+        offender.and_then(|it| it.voted_view).is_some_and(|charged| charged >= view)
     }
 
     /// Whether the ledger knows that a node's completion of a task contradicts others.

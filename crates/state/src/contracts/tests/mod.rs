@@ -3,6 +3,7 @@
 mod applications;
 mod membership;
 mod rest;
+mod votes;
 
 use crate::fixture::{Net, Tx};
 use trustmesh_types::reject::RejectCode;

@@ -1,0 +1,43 @@
+//! Hears what the engine reports and gives out proofs that a validator contradicted itself.
+//!
+//! The engine reports such pairs of votes before it checks their signatures, so they are
+//! checked here: what is given out is evidence. It cuts off who sent such a pair, so there
+//! are few, and one that finds the queue full may be dropped.
+
+use crate::votes;
+use commonware_actor::Feedback;
+use commonware_consensus::{
+    Reporter,
+    simplex::{scheme::ed25519::Scheme, types::Activity},
+};
+use commonware_cryptography::{ed25519, sha256};
+use commonware_utils::{channel::mpsc, ordered::Set};
+use trustmesh_types::{NetworkId, votes::ConflictingVotes};
+
+/// See the module.
+#[derive(Clone)]
+pub(crate) struct Witness {
+    pub(crate) network: NetworkId,
+    pub(crate) validators: Set<ed25519::PublicKey>,
+    pub(crate) out: mpsc::Sender<ConflictingVotes>,
+}
+
+impl Reporter for Witness {
+    type Activity = Activity<Scheme, sha256::Digest>;
+
+    fn report(&mut self, activity: Self::Activity) -> Feedback {
+        let Some(votes) = votes::conflict(&activity, &self.validators) else {
+            return Feedback::Ok;
+        };
+        let (voter, view) = (votes.voter, votes.view);
+        match votes.verify(&self.network) {
+            Ok(()) => {
+                tracing::warn!(%voter, view, "a validator contradicted itself");
+                // Full, or nobody listens: see above.
+                let _ = self.out.try_send(votes);
+            }
+            Err(why) => tracing::debug!(%voter, view, %why, "votes that prove nothing"),
+        }
+        Feedback::Ok
+    }
+}

@@ -1,0 +1,164 @@
+//! What a simulated node sends can be heard and changed on its way out: dropped, altered,
+//! doubled, delayed, sent to some and not to others. It is how lying votes, equivocating
+//! leaders, garbage and duplicated messages are made (PROTOCOL §8, §9).
+//!
+//! A node without a tap sends as if this were not here.
+
+use crate::{
+    engine::{CHANNELS, channel_quota},
+    keys::EngineKey,
+};
+use commonware_actor::{Feedback, Unreliable};
+use commonware_p2p::{
+    CheckedSender, LimitedSender, Recipients, Sender as _, simulated, utils::limited,
+};
+use commonware_runtime::{Clock as _, IoBufs, Spawner as _, Supervisor as _, deterministic};
+use commonware_utils::channel::mpsc;
+use std::{
+    fmt::Debug,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+type Inner = simulated::Sender<EngineKey, deterministic::Context>;
+type Unlimited = simulated::UnlimitedSender<EngineKey, deterministic::Context>;
+
+/// Something that a node sends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// Whom to.
+    pub to: Vec<EngineKey>,
+    /// The message; not larger than [`crate::max_message_size`].
+    pub bytes: Vec<u8>,
+    /// It leaves after this time.
+    pub after: Duration,
+}
+
+/// Hears what a node sends.
+pub trait Tap: Send + Sync + Debug {
+    /// What is sent on a channel in place of `said`.
+    fn send(&self, channel: usize, said: Said) -> Vec<Said>;
+}
+
+/// Sends in a node's name what the node itself does not.
+#[derive(Debug, Clone)]
+pub struct Voice(mpsc::UnboundedSender<(usize, Said)>);
+
+impl Voice {
+    /// Sends on a channel; the tap does not hear it.
+    pub fn say(&self, channel: usize, said: Said) {
+        // The network may be gone.
+        let _ = self.0.send((channel, said));
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Tapped {
+    channel: usize,
+    tap: Arc<dyn Tap>,
+    voice: Voice,
+}
+
+/// A node's sender on one channel of the simulated network.
+#[derive(Debug, Clone)]
+pub struct Sender {
+    inner: Inner,
+    tapped: Option<Tapped>,
+}
+
+impl Sender {
+    /// Without a tap.
+    pub(crate) const fn plain(inner: Inner) -> Self {
+        Self { inner, tapped: None }
+    }
+
+    /// All channels' senders of a node behind a tap, and its voice. Messages are carried by
+    /// a child of `context`.
+    pub(crate) fn tapped(
+        context: &deterministic::Context,
+        inners: [Inner; CHANNELS],
+        tap: &Arc<dyn Tap>,
+    ) -> ([Self; CHANNELS], Voice) {
+        let (queue, said) = mpsc::unbounded_channel();
+        let (voice, carried) = (Voice(queue), inners.clone());
+        context.child("courier").spawn(move |context| carry(context, carried, said));
+        let mut channel = 0;
+        let senders = inners.map(|inner| {
+            let tapped = Tapped { channel, tap: Arc::clone(tap), voice: voice.clone() };
+            channel += 1;
+            Self { inner, tapped: Some(tapped) }
+        });
+        (senders, voice)
+    }
+}
+
+/// Sends what is said, at its time; ends with the last one who could say something.
+async fn carry(
+    context: deterministic::Context,
+    senders: [Inner; CHANNELS],
+    mut said: mpsc::UnboundedReceiver<(usize, Said)>,
+) {
+    while let Some((channel, Said { to, bytes, after })) = said.recv().await {
+        let Some(mut sender) = senders.get(channel).cloned() else { continue };
+        let go = move || sender.send(Recipients::Some(to), bytes, false);
+        if after.is_zero() {
+            go();
+        } else {
+            context.child("delayed").spawn(move |context| async move {
+                context.sleep(after).await;
+                go();
+            });
+        }
+    }
+}
+
+/// A message that may be sent now.
+pub struct Checked<'a> {
+    inner: limited::CheckedSender<'a, Unlimited>,
+    tapped: Option<&'a Tapped>,
+}
+
+impl Debug for Checked<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Checked({:?})", self.inner.recipients())
+    }
+}
+
+impl LimitedSender for Sender {
+    type PublicKey = EngineKey;
+    type Checked<'a> = Checked<'a>;
+
+    fn check(&mut self, to: Recipients<EngineKey>) -> Result<Checked<'_>, SystemTime> {
+        Ok(Checked { inner: self.inner.check(to)?, tapped: self.tapped.as_ref() })
+    }
+}
+
+impl CheckedSender for Checked<'_> {
+    type PublicKey = EngineKey;
+
+    fn recipients(&self) -> Vec<EngineKey> {
+        self.inner.recipients()
+    }
+
+    fn send(self, message: impl Into<IoBufs> + Send, priority: bool) -> Unreliable<Feedback> {
+        let Some(Tapped { channel, tap, voice }) = self.tapped else {
+            return self.inner.send(message, priority);
+        };
+        let (to, bytes) = (self.inner.recipients(), message.into().coalesce().into());
+        for said in tap.send(*channel, Said { to, bytes, after: Duration::ZERO }) {
+            voice.say(*channel, said);
+        }
+        Unreliable::new(Feedback::Ok)
+    }
+}
+
+/// Registers a node's channels.
+pub(crate) async fn register(
+    control: &simulated::Control<EngineKey, deterministic::Context>,
+) -> Result<[(Inner, simulated::Receiver<EngineKey>); CHANNELS], simulated::Error> {
+    let mut channels = Vec::with_capacity(CHANNELS);
+    for channel in 0..CHANNELS {
+        channels.push(control.register(channel as u64, channel_quota(channel)).await?);
+    }
+    channels.try_into().map_err(|_| simulated::Error::NetworkClosed)
+}
