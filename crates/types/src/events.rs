@@ -4,7 +4,7 @@
 
 use crate::{
     crypto::PublicKey,
-    ids::{AppId, RequestId, TaskId, WorkflowId},
+    ids::{AppId, PolicyId, RequestId, TaskId, WorkflowId},
     records::AppState,
     reject::Rejection,
 };
@@ -145,6 +145,16 @@ pub enum Event {
         node: PublicKey,
         /// Which rule, and how.
         rejection: Rejection,
+    },
+    /// A policy was set, anew or in another's place.
+    PolicySet {
+        /// The policy.
+        policy: PolicyId,
+    },
+    /// A policy was removed.
+    PolicyRemoved {
+        /// The policy.
+        policy: PolicyId,
     },
 }
 

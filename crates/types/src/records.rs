@@ -9,6 +9,7 @@ use crate::{
     evidence::{DoneTask, SignedCompletion},
     ids::{AppId, RequestId, TaskId},
     plan::Assignment,
+    policy::Policy,
     request::{RequestBody, StorageReceipt},
     resources::{Resources, Snapshot},
     workflow::Workflow,
@@ -340,4 +341,15 @@ impl RequestRecord {
             .map(|d| &d.completion)
             .or_else(|| self.completions.iter().find(|c| c.completion.task == *task))
     }
+}
+
+/// A network-defined rule on the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct PolicyRecord {
+    /// The rule.
+    pub policy: Policy,
+    /// The operator who set it.
+    pub setter: PublicKey,
+    /// Height of the last change.
+    pub changed: u64,
 }

@@ -86,6 +86,12 @@ pub enum RejectCode {
     MissingCompletions,
     /// The request has ended.
     RequestEnded,
+    /// An expression that is no policy, or one policy too many.
+    InvalidPolicy,
+    /// No such policy.
+    UnknownPolicy,
+    /// C7: a policy does not hold.
+    PolicyBroken,
 }
 
 /// A refusal.

@@ -8,8 +8,9 @@ use crate::{
     crypto::{BadSignature, Claim, Domain, PublicKey, SecretKey, Signature},
     digest::Digest,
     evidence::{Finalization, Progress, TaskFailure},
-    ids::{AppId, NetworkId, RequestId, TxId, WorkflowId},
+    ids::{AppId, NetworkId, PolicyId, RequestId, TxId, WorkflowId},
     plan::{Decline, Plan},
+    policy::Policy,
     records::{AppManifest, AppState, NodeInfo},
     request::{StorageReceipt, Submission},
     resources::ResourceReport,
@@ -89,6 +90,13 @@ pub enum Payload {
     Note {
         /// At most [`crate::limits::NOTE_BYTES_MAX`] bytes.
         bytes: Vec<u8>,
+    },
+    /// Sets a policy, anew or in place of the one of its name. Operators.
+    SetPolicy(Policy),
+    /// Removes a policy. Operators.
+    RemovePolicy {
+        /// The policy.
+        policy: PolicyId,
     },
 }
 
@@ -179,6 +187,8 @@ impl Payload {
             Self::RecordProgress(_) => "record_progress",
             Self::Finalize(_) => "finalize",
             Self::Note { .. } => "note",
+            Self::SetPolicy(_) => "set_policy",
+            Self::RemovePolicy { .. } => "remove_policy",
         }
     }
 }

@@ -10,13 +10,14 @@
 
 use std::collections::BTreeMap;
 use trustmesh_types::{
-    AppId, Block, Digest, NetworkId, Payload, Receipt, RequestId, SecretKey, TaskId, Transaction,
-    WorkflowId, block, codec,
+    AppId, Block, Digest, NetworkId, Payload, PolicyId, Receipt, RequestId, SecretKey, TaskId,
+    Transaction, WorkflowId, block, codec,
     evidence::{Completion, DoneTask, Finalization, Progress, TaskFailure, TaskInput},
     genesis::{GENESIS_VERSION, Genesis, Parameters},
     merkle,
     message::{Envelope, MESSAGE_VERSION, Message},
     plan::{Assignment, Decline, Plan, Unfit},
+    policy::{Policy, PolicyScope},
     receipt::Outcome,
     records::{AppManifest, AppState, NodeInfo, NodeRoles, OperatorInfo, Runtime},
     reject::{RejectCode, Rejection},
@@ -178,6 +179,13 @@ fn payloads() -> Vec<Payload> {
             receipts: vec![receipt(1)],
         }),
         Payload::Note { bytes: vec![1, 2, 3] },
+        Payload::SetPolicy(Policy {
+            id: PolicyId::new("zone-a").unwrap(),
+            scope: PolicyScope::Assignment,
+            expression: r#"node.labels["zone"] == "a""#.into(),
+            message: "data stays in zone a".into(),
+        }),
+        Payload::RemovePolicy { policy: PolicyId::new("zone-a").unwrap() },
     ]
 }
 
