@@ -7,9 +7,9 @@
 use crate::store::{Table, TableKey};
 use borsh::{BorshDeserialize, BorshSerialize};
 use trustmesh_types::{
-    AppId, NetworkId, PublicKey, RequestId, TxId, WorkflowId,
+    AppId, NetworkId, PolicyId, PublicKey, RequestId, TxId, WorkflowId,
     genesis::Parameters,
-    records::{AppRecord, Member, NodeLoad, RequestRecord, WorkflowRecord},
+    records::{AppRecord, Member, NodeLoad, PolicyRecord, RequestRecord, WorkflowRecord},
 };
 
 /// The block that the state is of.
@@ -161,4 +161,6 @@ tables! {
     Designated = 12: (PublicKey, RequestId) => ();
     /// How far a change that could help has been tried on the waiting requests.
     Retry = 13: () => RetryRecord;
+    /// Network-defined rules.
+    Policies = 20: PolicyId => PolicyRecord;
 }

@@ -67,11 +67,21 @@ fn texts() -> impl Strategy<Value = String> {
     ]
 }
 
+/// A request as CEL's interpreter takes it: ours has no unsigned numbers.
+#[derive(serde::Serialize)]
+struct Request<'a> {
+    device: &'a str,
+    input_bytes: i64,
+    persist: bool,
+}
+
 /// True, false or no value, by CEL's interpreter.
 fn reference(expression: &str, facts: &RequestFacts) -> Option<bool> {
     let program = cel::Program::compile(expression).unwrap();
     let mut context = cel::Context::default();
-    context.add_variable("request", facts).unwrap();
+    let input_bytes = i64::try_from(facts.input_bytes).unwrap();
+    let request = Request { device: &facts.device, input_bytes, persist: facts.persist };
+    context.add_variable("request", request).unwrap();
     match program.execute(&context) {
         Ok(cel::Value::Bool(value)) => Some(value),
         Ok(other) => panic!("{expression}: {other:?}"),

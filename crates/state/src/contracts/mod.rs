@@ -7,6 +7,7 @@
 pub mod applications;
 pub mod membership;
 pub mod notes;
+pub mod policies;
 pub mod resources;
 pub mod schedule;
 pub(crate) mod storage;

@@ -1,7 +1,7 @@
 //! One transaction: from its payload to the contract that decides.
 
 use super::draft::Draft;
-use crate::contracts::{applications, membership, notes, resources, schedule, workflows};
+use crate::contracts::{applications, membership, notes, policies, resources, schedule, workflows};
 use trustmesh_types::{Payload, PublicKey, reject::Rejection};
 
 /// Applies a payload; the draft may be left half changed when it is refused.
@@ -31,5 +31,7 @@ pub(crate) fn apply(
         Payload::RecordProgress(progress) => schedule::record_progress(draft, signer, progress),
         Payload::Finalize(finalization) => schedule::finalize(draft, signer, finalization),
         Payload::Note { bytes } => notes::note(bytes),
+        Payload::SetPolicy(policy) => policies::set(draft, signer, policy),
+        Payload::RemovePolicy { policy } => policies::remove(draft, signer, policy),
     }
 }

@@ -1,10 +1,10 @@
 //! Typed reading of the state. Lists come in key order.
 
 use super::State;
-use crate::tables::{Apps, Deadlines, Loads, Members, Requests, Workflows, deadline};
+use crate::tables::{Apps, Deadlines, Loads, Members, Policies, Requests, Workflows, deadline};
 use trustmesh_types::{
-    AppId, Digest, PublicKey, RequestId, WorkflowId,
-    records::{AppRecord, Member, NodeInfo, NodeLoad, RequestRecord, WorkflowRecord},
+    AppId, Digest, PolicyId, PublicKey, RequestId, WorkflowId,
+    records::{AppRecord, Member, NodeInfo, NodeLoad, PolicyRecord, RequestRecord, WorkflowRecord},
     resources::Resources,
 };
 
@@ -124,6 +124,17 @@ impl State {
     /// All workflows, retired ones among them.
     pub fn workflows(&self) -> impl Iterator<Item = WorkflowRecord> {
         self.store().iter::<Workflows>().map(|(_, record)| record)
+    }
+
+    /// The policy of a name.
+    #[must_use]
+    pub fn policy(&self, id: &PolicyId) -> Option<PolicyRecord> {
+        self.store().get::<Policies>(id)
+    }
+
+    /// All policies.
+    pub fn policies(&self) -> impl Iterator<Item = PolicyRecord> {
+        self.store().iter::<Policies>().map(|(_, record)| record)
     }
 
     /// The request of an id, until its retention ends.

@@ -4,6 +4,7 @@ mod designation;
 mod evidence;
 mod fixture;
 mod life;
+mod policies;
 mod properties;
 mod request;
 mod rules;
