@@ -47,6 +47,15 @@ pub enum Why {
     Unreadable(String),
 }
 
+impl Broken {
+    /// Whether breaking it is a fault, of a plan that is not stale: what reads load is none,
+    /// and what can't be decided is its setter's doing (S9).
+    #[must_use]
+    pub fn is_fault(&self, reads_load: bool) -> bool {
+        self.why == Why::False && !reads_load
+    }
+}
+
 impl std::fmt::Display for Broken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let policy = &self.policy;

@@ -4,12 +4,12 @@
 //!
 //! Amounts above 2⁶³ − 1 count as that.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::collections::BTreeMap;
 use trustmesh_types::resources::Resources;
 
 /// A request.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RequestFacts {
     /// The workflow's name.
@@ -23,7 +23,7 @@ pub struct RequestFacts {
 }
 
 /// A task.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TaskFacts {
     /// Its name.
@@ -49,8 +49,7 @@ const fn one() -> u8 {
 }
 
 /// A node.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct NodeFacts {
     /// Its key as text.
     pub key: String,
@@ -69,10 +68,8 @@ pub struct NodeFacts {
     /// Its recent misses.
     pub misses: u32,
     /// Assignments that the plan gives it; [`PlanFacts::new`] counts them.
-    #[serde(skip)]
     pub tasks: u64,
     /// What they reserve; [`PlanFacts::new`] sums it up.
-    #[serde(skip)]
     pub planned: Resources,
 }
 

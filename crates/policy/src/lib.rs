@@ -10,7 +10,7 @@
 //! - `check`: from CEL's syntax tree to ours, by types;
 //! - `expr`, `fields`: that tree, and what it may read;
 //! - `eval`: its evaluation, step by counted step;
-//! - `facts`: what is read; `policies`: all of a network's.
+//! - `facts`: what is read; `plan_file`: the same from a file; `policies`: all of a network's.
 //!
 //! Invariants: equal expression and facts give an equal verdict on every machine: booleans,
 //! 64-bit integers, strings and lists only, no floats, time, regular expressions or maps in
@@ -27,6 +27,7 @@ mod eval;
 mod expr;
 mod facts;
 mod fields;
+mod plan_file;
 mod policies;
 mod scan;
 
@@ -37,4 +38,5 @@ pub use compiled::{Broken, Compiled, Verdict, Why};
 pub use error::PolicyError;
 pub use eval::Failure;
 pub use facts::{NodeFacts, PlanFacts, RequestFacts, TaskFacts};
+pub use plan_file::{FileAssignment, FileNode, FileWorkflow, PlanFile, PlanFileError};
 pub use policies::Policies;

@@ -15,7 +15,7 @@ use crate::{
     tables::{Apps, Policies as Table},
 };
 use std::collections::BTreeMap;
-use trustmesh_policy::{Broken, NodeFacts, PlanFacts, Policies, TaskFacts, Verdict, Why};
+use trustmesh_policy::{Broken, NodeFacts, PlanFacts, Policies, TaskFacts, Verdict};
 use trustmesh_types::{
     PublicKey, TaskId,
     reject::{RejectCode, Rejection},
@@ -35,8 +35,8 @@ impl Rules<'_> {
         match policies.check(&self.facts(apps, nodes)) {
             Verdict::Holds => Ok(()),
             Verdict::Broken(broken) => {
-                let free = broken.why != Why::False || policies.reads_load(&broken.policy);
-                Err(self.broken(&broken, free, apps, nodes))
+                let fault = broken.is_fault(policies.reads_load(&broken.policy));
+                Err(self.broken(&broken, fault, apps, nodes))
             }
         }
     }
@@ -44,12 +44,12 @@ impl Rules<'_> {
     fn broken(
         &self,
         broken: &Broken,
-        free: bool,
+        fault: bool,
         apps: &PlannedApps,
         nodes: &PlannedNodes,
     ) -> Rejection {
         let (code, reason) = (RejectCode::PolicyBroken, lifecycle::bounded(broken.to_string()));
-        if free {
+        if !fault {
             return Rejection::new(code, reason);
         }
         let policy = self.draft.store.get::<Table>(&broken.policy).map_or(0, |it| it.changed);
@@ -72,12 +72,14 @@ impl Rules<'_> {
     }
 
     /// Task and node of an assignment by its place in the plan.
-    fn pair(&self, at: usize) -> Option<(&TaskId, &PublicKey)> {
-        let pairs = |a| {
-            let trustmesh_types::plan::Assignment { task, nodes, .. } = a;
-            nodes.iter().map(move |node| (task, node))
-        };
-        self.plan.assignments.iter().flat_map(pairs).nth(at)
+    fn pair(&self, mut at: usize) -> Option<(&TaskId, &PublicKey)> {
+        for assignment in &self.plan.assignments {
+            match assignment.nodes.get(at) {
+                Some(node) => return Some((&assignment.task, node)),
+                None => at = at.saturating_sub(assignment.nodes.len()),
+            }
+        }
+        None
     }
 
     fn facts(&self, apps: &PlannedApps, nodes: &PlannedNodes) -> PlanFacts {
