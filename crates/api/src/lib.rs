@@ -28,7 +28,7 @@ pub use ledger::{
     ArtifactReceipts, BlockView, EventView, Fate, Health, LedgerStatus, RawBlock, RawBlocks, Ready,
     SubmitTransactions, Submitted, TransactionView, TransactionsSubmitted,
 };
-pub use members::{AppView, DeviceView, NodeView, WorkflowView};
+pub use members::{AppView, DeviceView, NodeView, PolicyView, WorkflowView};
 pub use page::{ListQuery, Page, RangeQuery, RequestQuery, WaitQuery};
 pub use placements::{
     CandidateView, ChoiceView, DeclinedView, PlacementView, Placements, UnfitView,

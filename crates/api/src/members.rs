@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use trustmesh_types::{
     PublicKey,
-    records::{AppRecord, NodeInfo, WorkflowRecord},
+    records::{AppRecord, NodeInfo, PolicyRecord, WorkflowRecord},
     resources::{Resources, Snapshot},
 };
 
@@ -21,6 +21,9 @@ pub struct AppView {
 
 /// A workflow: its record.
 pub type WorkflowView = WorkflowRecord;
+
+/// A network-defined rule: its record.
+pub type PolicyView = PolicyRecord;
 
 /// A node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

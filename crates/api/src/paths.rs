@@ -26,6 +26,10 @@ pub const WORKFLOW: &str = "/v1/workflows/{id}";
 pub const DEVICES: &str = "/v1/devices";
 /// GET [`crate::DeviceView`], by key.
 pub const DEVICE: &str = "/v1/devices/{key}";
+/// GET a page of [`crate::PolicyView`].
+pub const POLICIES: &str = "/v1/policies";
+/// GET [`crate::PolicyView`].
+pub const POLICY: &str = "/v1/policies/{id}";
 /// POST an artifact's bytes, by an operator ([`crate::auth`]): [`crate::ArtifactReceipts`].
 pub const ARTIFACTS: &str = "/v1/artifacts";
 /// POST [`crate::SubmitTransactions`]: [`crate::TransactionsSubmitted`].

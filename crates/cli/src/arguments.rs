@@ -4,7 +4,8 @@ use crate::{
     commands::{
         app::AppCommand, bench::BenchCommand, completions::CompletionsArgs, demo::DemoArgs,
         device::DeviceCommand, key::KeyCommand, ledger::LedgerCommand, network::NetworkCommand,
-        node::NodeCommand, request::RequestCommand, workflow::WorkflowCommand,
+        node::NodeCommand, policy::PolicyCommand, request::RequestCommand,
+        workflow::WorkflowCommand,
     },
     context::ContextArgs,
 };
@@ -53,6 +54,9 @@ pub enum Command {
     /// Workflows
     #[command(subcommand)]
     Workflow(WorkflowCommand),
+    /// Network-defined rules that every plan must keep to
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Devices
     #[command(subcommand)]
     Device(DeviceCommand),
@@ -84,6 +88,9 @@ mod tests {
             "key generate a.key",
             "app deploy a.wasm --key operator.key",
             "workflow create w.yaml --name w",
+            "policy set zone.yaml --key operator.key",
+            "policy test zone.yaml --plan plan.yaml -o json",
+            "network init mesh --label zone=a,b --label vendor=x",
             "device register truck-1 device.key.pub --key operator.key",
             "device revoke device.key.pub",
             "request submit w - --key device.key --wait",

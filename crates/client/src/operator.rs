@@ -6,7 +6,8 @@ use reqwest::Method;
 use std::time::Duration;
 use trustmesh_api::{ArtifactReceipts, auth, paths};
 use trustmesh_types::{
-    AppId, Digest, Domain, Payload, PublicKey, RequestId, SecretKey, WorkflowId, codec,
+    AppId, Digest, Domain, Payload, PolicyId, PublicKey, RequestId, SecretKey, WorkflowId, codec,
+    policy::Policy,
     records::{AppManifest, AppState, NodeInfo, Runtime},
     request::StorageReceipt,
     resources::Resources,
@@ -147,6 +148,22 @@ impl Operator {
     /// As [`Client::transact`].
     pub async fn retire_workflow(&self, workflow: WorkflowId) -> Result<Included, ClientError> {
         self.transact(Payload::RetireWorkflow { workflow }).await
+    }
+
+    /// Sets a policy, anew or in place of the one of its name.
+    ///
+    /// # Errors
+    /// As [`Client::transact`].
+    pub async fn set_policy(&self, policy: Policy) -> Result<Included, ClientError> {
+        self.transact(Payload::SetPolicy(policy)).await
+    }
+
+    /// Removes a policy.
+    ///
+    /// # Errors
+    /// As [`Client::transact`].
+    pub async fn remove_policy(&self, policy: PolicyId) -> Result<Included, ClientError> {
+        self.transact(Payload::RemovePolicy { policy }).await
     }
 
     /// Registers a device.

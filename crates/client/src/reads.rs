@@ -4,9 +4,10 @@ use crate::{client::Client, error::ClientError};
 use serde::Serialize;
 use trustmesh_api::{
     AppView, BlockView, DeviceView, LedgerStatus, ListQuery, NodeView, Page, Placements,
-    RangeQuery, RawBlocks, RequestQuery, RequestSummary, RequestView, WorkflowView, paths,
+    PolicyView, RangeQuery, RawBlocks, RequestQuery, RequestSummary, RequestView, WorkflowView,
+    paths,
 };
-use trustmesh_types::{AppId, PublicKey, RequestId, WorkflowId, genesis::Genesis};
+use trustmesh_types::{AppId, PolicyId, PublicKey, RequestId, WorkflowId, genesis::Genesis};
 
 /// A path with a query. Values are names, keys and numbers, which need no escaping.
 fn with_query<Q: Serialize>(path: &str, query: &Q) -> String {
@@ -105,6 +106,22 @@ impl Client {
     /// [`ClientError`].
     pub async fn workflow(&self, id: &WorkflowId) -> Result<WorkflowView, ClientError> {
         self.get(paths::entry(paths::WORKFLOWS, id)).await
+    }
+
+    /// A page of policies.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn policies(&self, query: &ListQuery) -> Result<Page<PolicyView>, ClientError> {
+        self.get(with_query(paths::POLICIES, query)).await
+    }
+
+    /// A policy.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn policy(&self, id: &PolicyId) -> Result<PolicyView, ClientError> {
+        self.get(paths::entry(paths::POLICIES, id)).await
     }
 
     /// A page of devices.

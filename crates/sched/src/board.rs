@@ -5,6 +5,7 @@
 
 use crate::{
     load::{load, weight},
+    network_rules::Refused,
     placement::Candidate,
     problem::{NodeState, Problem, TaskNeed},
 };
@@ -43,11 +44,17 @@ impl<'a> Board<'a> {
 
     /// Eligible nodes for one more run of `task` (eq. 10), beside those that run it already.
     /// Nodes to avoid are taken in only where nothing else is eligible.
-    pub(crate) fn eligible(&self, task: &TaskNeed, taken: &[PublicKey]) -> Eligible {
+    pub(crate) fn eligible(
+        &self,
+        task: &TaskNeed,
+        taken: &[PublicKey],
+        refused: &Refused<'_>,
+    ) -> Eligible {
         let mut out = Eligible { candidates: Vec::new(), unfit: Vec::new() };
         let mut avoided = Vec::new();
         for (key, place) in &self.places {
-            match self.refusal(place, task, taken) {
+            let refusal = self.refusal(place, task, taken);
+            match refusal.or_else(|| refused.get(&(&task.id, *key)).cloned()) {
                 Some(reason) => out.unfit.push(Unfit { node: *key, reason }),
                 None if self.avoid.contains(key) => avoided.push(place.candidate()),
                 None => out.candidates.push(place.candidate()),
@@ -68,6 +75,13 @@ impl<'a> Board<'a> {
     pub(crate) fn take(&mut self, node: &PublicKey, task: &TaskNeed) {
         if let Some(place) = self.places.get_mut(node) {
             place.left = place.left.minus(task.requirements);
+        }
+    }
+
+    /// Gives back what a run of `task` took.
+    pub(crate) fn give_back(&mut self, node: &PublicKey, task: &TaskNeed) {
+        if let Some(place) = self.places.get_mut(node) {
+            place.left = place.left.plus(task.requirements);
         }
     }
 

@@ -3,21 +3,31 @@
 //! A greedy plan can paint itself into a corner: a small task lands on the only node that a
 //! later, larger one fits. So that a feasible request does get a plan (PROTOCOL §8, L1), a
 //! plan that fails is drawn again a few times, and at last packed: largest task first, each
-//! on the node where it leaves least.
+//! on the node where it leaves least. Policies that only a whole plan answers are asked of
+//! each plan; when they refuse all of these, `search` looks on.
 
 use crate::{
     board::Board,
     draw::draw,
+    network_rules::{self, Refused},
     placement::{Candidate, Explanation, Placement, PlanError},
     problem::{Problem, TaskNeed},
+    search,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng as _, SeedableRng as _};
 use std::collections::BTreeMap;
-use trustmesh_types::{PublicKey, TaskId, plan::Assignment, resources::Resources};
+use trustmesh_policy::Broken;
+use trustmesh_types::{
+    PublicKey, TaskId,
+    plan::{Assignment, Unfit},
+    resources::Resources,
+};
 
 /// Draws of a whole plan before it is packed.
 const DRAWS_MAX: usize = 4;
+/// The same, where there are policies that only a whole plan answers.
+const DRAWS_WITH_POLICIES_MAX: usize = 16;
 
 /// What a rule sees when one run of a task is to be placed.
 pub(crate) struct Turn<'a> {
@@ -38,21 +48,49 @@ pub(crate) type Rule = fn(&Turn<'_>) -> Vec<f64>;
 pub(crate) fn place(problem: &Problem, rule: Rule, seed: [u8; 32]) -> Result<Placement, PlanError> {
     let mut rng = ChaCha20Rng::from_seed(seed);
     let tasks = problem.by_level();
-    let mut first_error = None;
-    for _ in 0..DRAWS_MAX {
-        match attempt(problem, &tasks, &mut by_rule(problem, rule, &mut rng)) {
+    let Some(first) = tasks.first() else { return Ok(Placement::default()) };
+    let attempt = Attempt { problem, refused: network_rules::refused(problem) };
+    let asks_plans = problem.rules.policies.asks_plans();
+    let draws = if asks_plans { DRAWS_WITH_POLICIES_MAX } else { DRAWS_MAX };
+    let (mut first_error, mut broken, mut unfit) = (None, None, 0_usize);
+    for _ in 0..draws {
+        match attempt.kept(&tasks, &mut by_rule(problem, rule, &mut rng)) {
             Ok(placement) => return Ok(placement),
-            Err(error) => {
+            Err(Missed::Broken(by)) => broken = Some(by),
+            Err(Missed::Unfit(error)) => {
                 first_error.get_or_insert(error);
+                unfit = unfit.saturating_add(1);
+                if unfit >= DRAWS_MAX {
+                    break;
+                }
             }
         }
     }
-    let mut largest_first = tasks;
+    let mut largest_first = tasks.clone();
     largest_first.sort_by_key(|t| std::cmp::Reverse(bulk(&t.requirements)));
-    attempt(problem, &largest_first, &mut tightest).map_err(|last| first_error.unwrap_or(last))
+    let by = match (attempt.kept(&largest_first, &mut tightest), broken) {
+        (Ok(placement), _) => return Ok(placement),
+        (Err(Missed::Broken(by)), _) | (Err(Missed::Unfit(_)), Some(by)) => by,
+        // No policy ever refused a plan: it is room that is missing.
+        (Err(Missed::Unfit(error)), None) => return Err(first_error.unwrap_or(error)),
+    };
+    match search::search(&attempt, &largest_first, &mut rng) {
+        Ok(settled) => Ok(settled.placement()),
+        Err(last) => Err(no_plan_keeps(first, problem, &last.unwrap_or(by))),
+    }
 }
 
-type Choose<'a> = dyn FnMut(&Board<'_>, &mut [Candidate]) -> Option<usize> + 'a;
+/// Each node fits by itself, and no plan was found that keeps to a policy.
+fn no_plan_keeps(first: &TaskNeed, problem: &Problem, broken: &Broken) -> PlanError {
+    let reason = format!("is in no plan found that keeps to the policies: {broken}");
+    let unfit = |node: PublicKey| Unfit { node, reason: reason.clone() };
+    PlanError::Infeasible {
+        task: first.id.clone(),
+        unfit: problem.nodes.iter().map(|node| unfit(node.key)).collect(),
+    }
+}
+
+pub(crate) type Choose<'a> = dyn FnMut(&Board<'_>, &mut [Candidate]) -> Option<usize> + 'a;
 
 /// Chooses by the rule's probabilities.
 fn by_rule<'a>(
@@ -90,41 +128,90 @@ fn bulk(amount: &Resources) -> u64 {
     amount.cpu_millis.saturating_add(memory_mib)
 }
 
-fn attempt(
-    problem: &Problem,
-    tasks: &[&TaskNeed],
-    choose: &mut Choose<'_>,
-) -> Result<Placement, PlanError> {
-    let mut board = Board::new(problem);
-    let mut explanation = Vec::new();
-    let mut nodes_of: BTreeMap<&TaskId, Vec<PublicKey>> = BTreeMap::new();
-    for task in tasks {
-        let mut taken: Vec<PublicKey> = Vec::new();
-        for replica in 0..task.replicas {
-            let mut eligible = board.eligible(task, &taken);
-            let chosen = choose(&board, &mut eligible.candidates)
-                .and_then(|at| eligible.candidates.get(at))
-                .map(|c| c.node);
-            let Some(chosen) = chosen else {
-                return Err(PlanError::Infeasible { task: task.id.clone(), unfit: eligible.unfit });
-            };
-            board.take(&chosen, task);
-            taken.push(chosen);
-            explanation.push(Explanation {
-                task: task.id.clone(),
-                replica,
-                chosen,
-                candidates: eligible.candidates,
-                unfit: eligible.unfit,
-            });
-        }
-        nodes_of.insert(&task.id, taken);
+/// Why an attempt gave no plan.
+enum Missed {
+    /// A run of a task fits nowhere.
+    Unfit(PlanError),
+    /// A whole plan that a policy refuses.
+    Broken(Broken),
+}
+
+/// A plan that fits.
+pub(crate) struct Settled {
+    pub assignments: Vec<Assignment>,
+    explanation: Vec<Explanation>,
+}
+
+impl Settled {
+    pub(crate) fn placement(self) -> Placement {
+        Placement { assignments: self.assignments, explanation: self.explanation }
     }
-    let assignment = |task: &TaskNeed| Assignment {
-        task: task.id.clone(),
-        level: task.level,
-        nodes: nodes_of.get(&task.id).cloned().unwrap_or_default(),
-    };
-    let assignments = problem.by_level().into_iter().map(assignment).collect();
-    Ok(Placement { assignments, explanation })
+}
+
+/// What all attempts at a plan share.
+pub(crate) struct Attempt<'a> {
+    pub problem: &'a Problem,
+    /// Pairs that policies refuse.
+    pub refused: Refused<'a>,
+}
+
+impl Attempt<'_> {
+    /// A plan that fits and keeps to all policies.
+    fn kept(&self, tasks: &[&TaskNeed], choose: &mut Choose<'_>) -> Result<Placement, Missed> {
+        let settled = self.make(tasks, choose).map_err(Missed::Unfit)?;
+        match self.problem.rules.check(&settled.assignments) {
+            Ok(()) => Ok(settled.placement()),
+            Err(broken) => Err(Missed::Broken(broken)),
+        }
+    }
+
+    /// A plan that fits: every run of every task where `choose` says.
+    pub(crate) fn make(
+        &self,
+        tasks: &[&TaskNeed],
+        choose: &mut Choose<'_>,
+    ) -> Result<Settled, PlanError> {
+        let mut board = Board::new(self.problem);
+        let mut explanation = Vec::new();
+        let mut nodes = Vec::new();
+        for task in tasks {
+            let begin = nodes.len();
+            for replica in 0..task.replicas {
+                let taken = nodes.get(begin..).unwrap_or_default();
+                let mut eligible = board.eligible(task, taken, &self.refused);
+                let chosen = choose(&board, &mut eligible.candidates)
+                    .and_then(|at| eligible.candidates.get(at))
+                    .map(|c| c.node);
+                let Some(chosen) = chosen else {
+                    let unfit = eligible.unfit;
+                    return Err(PlanError::Infeasible { task: task.id.clone(), unfit });
+                };
+                board.take(&chosen, task);
+                nodes.push(chosen);
+                explanation.push(Explanation {
+                    task: task.id.clone(),
+                    replica,
+                    chosen,
+                    candidates: eligible.candidates,
+                    unfit: eligible.unfit,
+                });
+            }
+        }
+        Ok(Settled { assignments: self.assignments(tasks, &nodes), explanation })
+    }
+
+    /// Assignments in the order of levels, of nodes in the order of `tasks` and their runs.
+    pub(crate) fn assignments(&self, tasks: &[&TaskNeed], nodes: &[PublicKey]) -> Vec<Assignment> {
+        let mut nodes = nodes.iter().copied();
+        let nodes_of: BTreeMap<&TaskId, Vec<PublicKey>> = tasks
+            .iter()
+            .map(|task| (&task.id, nodes.by_ref().take(usize::from(task.replicas)).collect()))
+            .collect();
+        let assignment = |task: &TaskNeed| Assignment {
+            task: task.id.clone(),
+            level: task.level,
+            nodes: nodes_of.get(&task.id).cloned().unwrap_or_default(),
+        };
+        self.problem.by_level().into_iter().map(assignment).collect()
+    }
 }

@@ -75,7 +75,7 @@ impl Explanation {
 }
 
 /// A plan's assignments, and the reasons for them.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Placement {
     /// One per task, level by level, in the workflow's order within a level.
     pub assignments: Vec<Assignment>,

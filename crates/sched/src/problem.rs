@@ -1,5 +1,6 @@
 //! The scheduling problem: what a designated node reads off the ledger before it plans.
 
+use crate::network_rules::NetworkRules;
 use trustmesh_types::{AppId, PublicKey, TaskId, records::Runtime, resources::Resources};
 
 /// An open task and what each run of it takes.
@@ -53,6 +54,8 @@ pub struct Problem {
     pub barred: Vec<PublicKey>,
     /// Nodes that the planner has not heard from lately: taken only where no other fits.
     pub avoid: Vec<PublicKey>,
+    /// The network's policies and what they are told.
+    pub rules: NetworkRules,
 }
 
 impl Problem {

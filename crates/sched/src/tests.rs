@@ -1,4 +1,6 @@
-//! Schedulers against the paper's equations, by hand and by statistics.
+//! Schedulers against the paper's equations, by hand and by statistics; and under policies.
+
+mod policies;
 
 use crate::{NAMES, NodeState, PlanError, Problem, TaskNeed, load, plan, weight};
 use proptest::prelude::*;
@@ -39,7 +41,7 @@ fn task(name: &str, level: u32, requirements: Resources) -> TaskNeed {
 }
 
 fn problem(nodes: Vec<NodeState>, tasks: Vec<TaskNeed>) -> Problem {
-    Problem { tasks, nodes, barred: vec![], avoid: vec![] }
+    Problem { tasks, nodes, ..Problem::default() }
 }
 
 fn seed(n: u32) -> [u8; 32] {

@@ -4,7 +4,8 @@
 //! - [`tables`]: what stands in it;
 //! - [`State`]: the ledger after a block, and what can be read of it;
 //! - [`machine`]: block validity, and one `match` that applies a transaction;
-//! - [`contracts`]: the rules, a module per contract.
+//! - [`contracts`]: the rules, a module per contract;
+//! - [`facts`]: what policies are told of records.
 //!
 //! Invariants: no clock, randomness, I/O, floats or hash-map order; equal block streams
 //! give equal roots (S5); a refused transaction changes nothing but what a fault records.
@@ -12,6 +13,7 @@
 #![deny(clippy::float_arithmetic, clippy::float_cmp)]
 
 pub mod contracts;
+pub mod facts;
 #[cfg(test)]
 mod fixture;
 pub mod machine;

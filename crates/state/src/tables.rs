@@ -7,10 +7,10 @@
 use crate::store::{Table, TableKey};
 use borsh::{BorshDeserialize, BorshSerialize};
 use trustmesh_types::{
-    AppId, Digest, NetworkId, PublicKey, RequestId, TxId, WorkflowId,
+    AppId, Digest, NetworkId, PolicyId, PublicKey, RequestId, TxId, WorkflowId,
     faults::FaultRecord,
     genesis::Parameters,
-    records::{AppRecord, Member, NodeLoad, RequestRecord, WorkflowRecord},
+    records::{AppRecord, Member, NodeLoad, PolicyRecord, RequestRecord, WorkflowRecord},
 };
 
 /// The block that the state is of.
@@ -181,4 +181,6 @@ tables! {
     Offenders = 15: PublicKey => OffenderRecord;
     /// Nodes whose completions of a task were reported to differ, while the request is kept.
     Differences = 16: (RequestId, Digest) => ();
+    /// Network-defined rules.
+    Policies = 20: PolicyId => PolicyRecord;
 }

@@ -4,7 +4,7 @@
 
 use crate::{
     crypto::PublicKey,
-    ids::{AppId, RequestId, TaskId, WorkflowId},
+    ids::{AppId, PolicyId, RequestId, TaskId, WorkflowId},
     records::AppState,
     reject::Rejection,
 };
@@ -174,6 +174,16 @@ pub enum Event {
     },
     /// The network's parameters were changed; they hold from the next block on.
     ParametersChanged,
+    /// A policy was set, anew or in another's place.
+    PolicySet {
+        /// The policy.
+        policy: PolicyId,
+    },
+    /// A policy was removed.
+    PolicyRemoved {
+        /// The policy.
+        policy: PolicyId,
+    },
 }
 
 impl Event {

@@ -1,7 +1,7 @@
 //! Newtypes for every identifier.
 //!
 //! [`NetworkId`], [`TxId`] and [`RequestId`] are digests of what they name, so they can't
-//! be squatted. [`AppId`], [`WorkflowId`] and [`TaskId`] are names that an operator chose:
+//! be squatted. [`AppId`], [`WorkflowId`], [`TaskId`] and [`PolicyId`] are names that an operator chose:
 //! 1 to 64 characters of `a-z 0-9 - _ .`, starting with a letter or digit.
 
 use crate::{digest::Digest, text::ParseHexError};
@@ -144,4 +144,8 @@ name_id! {
 name_id! {
     /// A task within a workflow.
     TaskId, "task id"
+}
+name_id! {
+    /// A network-defined rule.
+    PolicyId, "policy id"
 }

@@ -60,3 +60,20 @@ pub const FAULTS_KEPT_MAX: usize = 32;
 pub const CONFLICT_COMPLETIONS_MAX: usize = VALIDATORS_MAX;
 /// Fewest validators a network tolerates a fault with.
 pub const VALIDATORS_MIN: usize = 4;
+/// Most policies of a network.
+pub const POLICIES_MAX: usize = 32;
+/// Longest expression of a policy.
+pub const POLICY_EXPRESSION_BYTES_MAX: usize = 1024;
+/// Longest message of a policy.
+pub const POLICY_MESSAGE_BYTES_MAX: usize = 256;
+/// Most nodes of a policy's syntax tree.
+pub const POLICY_NODES_MAX: usize = 256;
+/// Deepest syntax tree of a policy.
+pub const POLICY_DEPTH_MAX: usize = 32;
+/// Deepest nesting of brackets in a policy's text.
+pub const POLICY_BRACKETS_MAX: usize = 16;
+/// Most loops of a policy inside each other.
+pub const POLICY_LOOPS_MAX: usize = 2;
+/// Steps that the evaluation of one policy over one plan may take. A step is one node of the
+/// syntax tree evaluated, or one element of a list looked at.
+pub const POLICY_STEPS_MAX: u64 = 100_000;

@@ -9,6 +9,7 @@ use crate::{
     evidence::SignedCompletion,
     ids::{AppId, RequestId, TaskId},
     plan::Assignment,
+    policy::Policy,
     request::{RequestBody, StorageReceipt},
     resources::{Resources, Snapshot},
     workflow::Workflow,
@@ -364,4 +365,15 @@ impl RequestRecord {
         let finalized = finalized.filter(|c| c.task == *task).map(|c| c.node);
         self.done.get(task).map_or_else(|| finalized.collect(), |done| done.agreeing.clone())
     }
+}
+
+/// A network-defined rule on the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct PolicyRecord {
+    /// The rule.
+    pub policy: Policy,
+    /// The operator who set it.
+    pub setter: PublicKey,
+    /// Height of the last change.
+    pub changed: u64,
 }

@@ -98,6 +98,12 @@ pub enum RejectCode {
     NotQuarantined,
     /// Something was changed in between: read it again.
     Outdated,
+    /// An expression that is no policy, or one policy too many.
+    InvalidPolicy,
+    /// No such policy.
+    UnknownPolicy,
+    /// C7: a policy does not hold.
+    PolicyBroken,
 }
 
 /// A refusal.

@@ -10,8 +10,9 @@ use crate::{
     evidence::{Finalization, Progress, TaskFailure},
     faults::Conflict,
     genesis::ParametersChange,
-    ids::{AppId, NetworkId, RequestId, TxId, WorkflowId},
+    ids::{AppId, NetworkId, PolicyId, RequestId, TxId, WorkflowId},
     plan::{Decline, Plan},
+    policy::Policy,
     records::{AppManifest, AppState, NodeInfo},
     request::{StorageReceipt, Submission},
     resources::ResourceReport,
@@ -104,6 +105,13 @@ pub enum Payload {
     SetParameters(ParametersChange),
     /// A validator contradicted itself in agreement. Any node.
     ReportVotes(ConflictingVotes),
+    /// Sets a policy, anew or in place of the one of its name. Operators.
+    SetPolicy(Policy),
+    /// Removes a policy. Operators.
+    RemovePolicy {
+        /// The policy.
+        policy: PolicyId,
+    },
 }
 
 /// What a member signs.
@@ -197,6 +205,8 @@ impl Payload {
             Self::LiftQuarantine { .. } => "lift_quarantine",
             Self::SetParameters(_) => "set_parameters",
             Self::ReportVotes(_) => "report_votes",
+            Self::SetPolicy(_) => "set_policy",
+            Self::RemovePolicy { .. } => "remove_policy",
         }
     }
 }

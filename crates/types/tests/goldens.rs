@@ -10,14 +10,15 @@
 
 use std::collections::BTreeMap;
 use trustmesh_types::{
-    AppId, Block, Digest, NetworkId, Payload, Receipt, RequestId, SecretKey, Signature, TaskId,
-    Transaction, WorkflowId, block, codec,
+    AppId, Block, Digest, NetworkId, Payload, PolicyId, Receipt, RequestId, SecretKey, Signature,
+    TaskId, Transaction, WorkflowId, block, codec,
     evidence::{Completion, DoneTask, Finalization, Progress, TaskFailure, TaskInput},
     faults::{Conflict, FaultEvidence, FaultRecord},
     genesis::{GENESIS_VERSION, Genesis, Parameters, ParametersChange},
     merkle,
     message::{Envelope, MESSAGE_VERSION, Message},
     plan::{Assignment, Decline, Plan, Unfit},
+    policy::{Policy, PolicyScope},
     receipt::Outcome,
     records::{AppManifest, AppState, NodeInfo, NodeRoles, OperatorInfo, Runtime},
     reject::{RejectCode, Rejection},
@@ -199,6 +200,13 @@ fn payloads() -> Vec<Payload> {
             replaces: Digest([7; 32]),
         }),
         Payload::ReportVotes(conflicting_votes()),
+        Payload::SetPolicy(Policy {
+            id: PolicyId::new("zone-a").unwrap(),
+            scope: PolicyScope::Assignment,
+            expression: r#"node.labels["zone"] == "a""#.into(),
+            message: "data stays in zone a".into(),
+        }),
+        Payload::RemovePolicy { policy: PolicyId::new("zone-a").unwrap() },
     ]
 }
 

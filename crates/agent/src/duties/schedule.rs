@@ -13,12 +13,15 @@ use crate::{
     work::{Planning, Work},
 };
 use std::collections::BTreeMap;
-use trustmesh_sched::{NodeState, Placement, PlanError, Problem, TaskNeed, plan};
+use trustmesh_policy::Policies;
+use trustmesh_sched::{NetworkRules, NodeState, Placement, PlanError, Problem, TaskNeed, plan};
+use trustmesh_state::{NodeView, facts};
 use trustmesh_types::{
     Digest, Payload, PublicKey, RequestId, TaskId,
     plan::{Assignment, Decline, Plan, Unfit},
     records::{AppState, Runtime, Status},
     resources::Resources,
+    workflow::Task,
 };
 
 /// What this node's plans hold that the ledger does not show yet, by request.
@@ -208,9 +211,11 @@ fn problem(core: &Core, work: &Work, tentative: &Tentative) -> Problem {
     });
     let now_ms = core.state.timestamp_ms();
     let nodes = core.state.nodes();
+    let rules = network_rules(core, work, tentative, &nodes);
     let silent = |key: &PublicKey| *key != core.me && core.peers.silent(key, core.now_ms);
     Problem {
         tasks: tasks.collect(),
+        rules,
         barred: work.view.record.barred.clone(),
         avoid: nodes.iter().map(|n| n.info.key).filter(silent).collect(),
         nodes: nodes
@@ -226,5 +231,37 @@ fn problem(core: &Core, work: &Work, tentative: &Tentative) -> Problem {
                 quarantined: node.quarantined,
             })
             .collect(),
+    }
+}
+
+/// The network's policies, and what the contract will tell them (rule C7). As for what is
+/// free, this node's own plans that the ledger does not show yet count as if it did.
+fn network_rules(
+    core: &Core,
+    work: &Work,
+    tentative: &Tentative,
+    nodes: &[NodeView],
+) -> NetworkRules {
+    let records: Vec<_> = core.state.policies().collect();
+    if records.is_empty() {
+        return NetworkRules::default();
+    }
+    let levels = work.view.workflow.levels().unwrap_or_default();
+    let task = |task: &Task| {
+        let level = levels.get(&task.id).copied().unwrap_or(0);
+        facts::task(task, level, core.state.app(&task.app).as_ref())
+    };
+    let node = |node: &NodeView| {
+        let held = tentative.on(&node.info.key, &work.id);
+        let mut told = facts::node(&node.info, &node.load);
+        told.available = told.available.minus(held);
+        told.reserved = told.reserved.plus(held);
+        (node.info.key, told)
+    };
+    NetworkRules {
+        policies: Policies::new(records.iter().map(|record| &record.policy)),
+        request: facts::request(&work.view.record.body),
+        tasks: work.view.workflow.tasks.iter().map(task).collect(),
+        nodes: nodes.iter().map(node).collect(),
     }
 }

@@ -17,6 +17,7 @@ mod mesh;
 pub mod network;
 pub mod node;
 mod parse;
+pub mod policy;
 mod readiness;
 pub mod request;
 mod run;

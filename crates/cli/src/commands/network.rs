@@ -33,7 +33,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 pub enum NetworkCommand {
     /// Make keys, a genesis and configurations under a new folder
     #[command(after_help = "Example:
-  trustmesh network init mesh --nodes 7 --name test-mesh")]
+  trustmesh network init mesh --nodes 7 --name test-mesh
+  trustmesh network init mesh --label zone=a,b --label vendor=x,y,z")]
     Init(InitArgs),
     /// Start the nodes, each a process of its own, and wait until they serve
     #[command(after_help = "Example:
@@ -60,6 +61,10 @@ pub struct InitArgs {
     /// A name for the network [default: the folder's]
     #[arg(long)]
     name: Option<String>,
+    /// A label and its values, which the nodes get in turn: policies may ask for them
+    /// [default: zone=local]
+    #[arg(long = "label", value_name = "NAME=VALUE,…", value_parser = label)]
+    labels: Vec<(String, Vec<String>)>,
 }
 
 /// Which mesh.
@@ -122,13 +127,24 @@ pub async fn run(context: &Context, command: NetworkCommand) -> Done {
     }
 }
 
+/// `zone=a,b`: a label and the values that go round.
+fn label(text: &str) -> Result<(String, Vec<String>), String> {
+    let (name, values) = text.split_once('=').ok_or("write NAME=VALUE, as in zone=a,b")?;
+    let values: Vec<String> = values.split(',').map(|value| value.trim().to_owned()).collect();
+    if name.is_empty() || values.iter().any(String::is_empty) {
+        return Err("name and values must not be empty, as in zone=a,b".to_owned());
+    }
+    Ok((name.to_owned(), values))
+}
+
 fn init(context: &Context, args: InitArgs) -> Done {
     let stem = args.folder.file_name().map(|name| name.to_string_lossy().into_owned());
-    let options = LocalOptions {
+    let mut options = LocalOptions {
         name: args.name.or(stem).unwrap_or_else(|| "local".to_owned()),
         nodes: args.nodes.into(),
         ..LocalOptions::default()
     };
+    options.labels.extend(args.labels);
     let network = LocalNetwork::create(&args.folder, &options)?;
     mesh::write_context(&args.folder)?;
     let answer = Made {

@@ -1,6 +1,8 @@
 //! Dispatch.
 
-use super::{app, bench, completions, demo, device, key, ledger, network, node, request, workflow};
+use super::{
+    app, bench, completions, demo, device, key, ledger, network, node, policy, request, workflow,
+};
 use crate::{
     arguments::{Cli, Command},
     context::Context,
@@ -31,6 +33,7 @@ pub fn run(cli: Cli) -> Done {
             Command::Key(command) => key::run(context, command),
             Command::App(command) => app::run(context, command).await,
             Command::Workflow(command) => workflow::run(context, command).await,
+            Command::Policy(command) => policy::run(context, command).await,
             Command::Device(command) => device::run(context, command).await,
             Command::Request(command) => request::run(context, command).await,
             Command::Ledger(command) => ledger::run(context, command).await,

@@ -15,5 +15,6 @@ mod bad_input;
 mod demo;
 mod faults;
 mod mesh;
+mod policies;
 mod run;
 mod workflows;

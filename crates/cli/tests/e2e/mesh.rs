@@ -32,8 +32,14 @@ pub struct Mesh {
 impl Mesh {
     /// Makes one of four nodes and starts it.
     pub fn up() -> Self {
+        Self::up_with(&[])
+    }
+
+    /// The same, with more flags to `network init`.
+    pub fn up_with(flags: &[&str]) -> Self {
         let mesh = Self { root: tempfile::tempdir().expect("a temporary folder") };
-        trustmesh_in(mesh.root.path(), &["network", "init", "mesh"]).ok();
+        let init = ["network", "init", "mesh"];
+        trustmesh_in(mesh.root.path(), &[&init, flags].concat()).ok();
         mesh.start();
         mesh
     }
@@ -68,6 +74,17 @@ impl Mesh {
             std::thread::sleep(PAUSE);
         }
         panic!("some nodes are not live: {:?}", self.run(&["node", "list"]));
+    }
+
+    /// Waits until something is so.
+    pub fn until(&self, is_so: impl Fn(&Self) -> bool) {
+        for _ in 0..LOOKS_MAX {
+            if is_so(self) {
+                return;
+            }
+            std::thread::sleep(PAUSE);
+        }
+        panic!("it never came: {:?}", self.run(&["request", "list"]));
     }
 
     /// Stops all nodes.

@@ -1,4 +1,4 @@
-//! Nodes, applications, workflows and devices, as the ledger has them.
+//! Nodes, applications, workflows, devices and policies, as the ledger has them.
 
 use super::{
     app::Shared,
@@ -7,9 +7,9 @@ use super::{
     refusal::Refusal,
 };
 use axum::{Json, extract::State};
-use trustmesh_api::{AppView, DeviceView, ListQuery, NodeView, Page, WorkflowView};
+use trustmesh_api::{AppView, DeviceView, ListQuery, NodeView, Page, PolicyView, WorkflowView};
 use trustmesh_types::{
-    AppId, PublicKey, WorkflowId,
+    AppId, PolicyId, PublicKey, WorkflowId,
     records::{AppRecord, AppState},
 };
 
@@ -104,4 +104,18 @@ pub(super) async fn device(State(http): State<Shared>, segment: Segment) -> Answ
     let key: PublicKey = segment.read("the device's key")?;
     let found = http.app.consensus.state().device(&key).map(device_view);
     found.map(Json).ok_or_else(|| Refusal::missing(format!("device {key}")))
+}
+
+pub(super) async fn policies(
+    State(http): State<Shared>,
+    Asked(query): Asked<ListQuery>,
+) -> Json<Page<PolicyView>> {
+    let state = http.app.consensus.state();
+    Json(page(state.policies(), |it| it.policy.id.to_string(), &query))
+}
+
+pub(super) async fn policy(State(http): State<Shared>, segment: Segment) -> Answer<PolicyView> {
+    let id: PolicyId = segment.read("the policy's id")?;
+    let found = http.app.consensus.state().policy(&id);
+    found.map(Json).ok_or_else(|| Refusal::missing(format!("policy {id}")))
 }

@@ -26,6 +26,8 @@ pub(super) fn router(http: Shared) -> Router {
         .route(paths::WORKFLOW, get(members::workflow))
         .route(paths::DEVICES, get(members::devices))
         .route(paths::DEVICE, get(members::device))
+        .route(paths::POLICIES, get(members::policies))
+        .route(paths::POLICY, get(members::policy))
         .route(paths::ARTIFACTS, post(artifacts::publish))
         .route(paths::TRANSACTIONS, post(transactions::submit))
         .route(paths::TRANSACTION, get(transactions::transaction))

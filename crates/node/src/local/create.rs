@@ -30,6 +30,8 @@ pub struct LocalOptions {
     pub parameters: Parameters,
     /// What is attested of each node.
     pub capacity: Resources,
+    /// Labels, each with the values that the nodes get in turn.
+    pub labels: BTreeMap<String, Vec<String>>,
 }
 
 impl Default for LocalOptions {
@@ -43,6 +45,7 @@ impl Default for LocalOptions {
                 memory_bytes: 64 * 1024 * MIB,
                 disk_bytes: 64 * 1024 * MIB,
             },
+            labels: BTreeMap::from([("zone".to_owned(), vec!["local".to_owned()])]),
         }
     }
 }
@@ -93,7 +96,10 @@ pub(super) fn create(folder: &Path, options: &LocalOptions) -> Result<Genesis, L
     for (index, pair) in addresses.chunks_exact(2).enumerate() {
         let &[p2p, http] = pair else { continue };
         let name = format!("node-{}", index + 1);
-        infos.push(make_node(&folder.join(&name), name, Listen { p2p, http }, options.capacity)?);
+        let listen = Listen { p2p, http };
+        let mut info = make_node(&folder.join(&name), name, listen, options.capacity)?;
+        info.labels = labels(options, index);
+        infos.push(info);
     }
     let genesis = genesis(options, &operator, infos);
     let path = folder.join("genesis.json");
@@ -102,6 +108,13 @@ pub(super) fn create(folder: &Path, options: &LocalOptions) -> Result<Genesis, L
     // Last: a folder with a genesis is whole.
     std::fs::write(&path, text + "\n").map_err(|e| io("write", &path, &e))?;
     Ok(genesis)
+}
+
+/// The labels of a node.
+fn labels(options: &LocalOptions, index: usize) -> BTreeMap<String, String> {
+    let value = |values: &Vec<String>| values.get(index % values.len().max(1)).cloned();
+    let all = options.labels.iter();
+    all.filter_map(|(name, values)| Some((name.clone(), value(values)?))).collect()
 }
 
 fn genesis(options: &LocalOptions, operator: &SecretKey, nodes: Vec<NodeInfo>) -> Genesis {
@@ -130,7 +143,7 @@ fn make_node(
         key: key.public(),
         name,
         roles: NodeRoles::ALL,
-        labels: BTreeMap::from([("zone".to_owned(), "local".to_owned())]),
+        labels: BTreeMap::new(),
         capacity,
         runtimes: vec![Runtime::Wasm],
         arch: std::env::consts::ARCH.to_owned(),

@@ -9,6 +9,7 @@ pub mod faults;
 pub mod membership;
 pub mod notes;
 pub mod parameters;
+pub mod policies;
 pub mod resources;
 pub mod schedule;
 pub(crate) mod storage;

@@ -2,7 +2,8 @@
 
 use super::draft::Draft;
 use crate::contracts::{
-    applications, faults, membership, notes, parameters, resources, schedule, votes, workflows,
+    applications, faults, membership, notes, parameters, policies, resources, schedule, votes,
+    workflows,
 };
 use trustmesh_types::{Payload, PublicKey, reject::Rejection};
 
@@ -37,5 +38,7 @@ pub(crate) fn apply(
         Payload::LiftQuarantine { node } => faults::lift(draft, signer, node),
         Payload::SetParameters(change) => parameters::set(draft, signer, change),
         Payload::ReportVotes(votes) => votes::report(draft, signer, votes),
+        Payload::SetPolicy(policy) => policies::set(draft, signer, policy),
+        Payload::RemovePolicy { policy } => policies::remove(draft, signer, policy),
     }
 }

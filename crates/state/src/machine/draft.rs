@@ -2,6 +2,8 @@
 
 use super::Proven;
 use crate::store::Store;
+use std::sync::Arc;
+use trustmesh_policy::Policies;
 use trustmesh_types::{
     NetworkId, PublicKey,
     events::Event,
@@ -29,6 +31,9 @@ pub struct Draft<'a> {
     pub events: &'a mut Vec<Event>,
     /// Whether something changed in this block that could let a waiting request go on.
     pub touched: bool,
+    /// The network's policies, once a plan of this block was judged by them; what changes
+    /// them takes this away.
+    pub policies: Option<Arc<Policies>>,
 }
 
 impl Draft<'_> {

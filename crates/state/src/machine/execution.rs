@@ -111,6 +111,7 @@ impl State {
             proven: &proven,
             events: &mut events,
             touched: false,
+            policies: None,
         };
         remember(self, &mut draft, proposal)?;
         let receipts = proposal

@@ -3,12 +3,13 @@
 use super::State;
 use crate::contracts::schedule;
 use crate::tables::{
-    Apps, Deadlines, Differences, Faults, Loads, Members, Offenders, Requests, Workflows, deadline,
+    Apps, Deadlines, Differences, Faults, Loads, Members, Offenders, Policies, Requests, Workflows,
+    deadline,
 };
 use trustmesh_types::{
-    AppId, Digest, PublicKey, RequestId, TaskId, WorkflowId,
+    AppId, Digest, PolicyId, PublicKey, RequestId, TaskId, WorkflowId,
     faults::FaultRecord,
-    records::{AppRecord, Member, NodeInfo, NodeLoad, RequestRecord, WorkflowRecord},
+    records::{AppRecord, Member, NodeInfo, NodeLoad, PolicyRecord, RequestRecord, WorkflowRecord},
     resources::Resources,
 };
 
@@ -160,6 +161,17 @@ impl State {
     /// All workflows, retired ones among them.
     pub fn workflows(&self) -> impl Iterator<Item = WorkflowRecord> {
         self.store().iter::<Workflows>().map(|(_, record)| record)
+    }
+
+    /// The policy of a name.
+    #[must_use]
+    pub fn policy(&self, id: &PolicyId) -> Option<PolicyRecord> {
+        self.store().get::<Policies>(id)
+    }
+
+    /// All policies.
+    pub fn policies(&self) -> impl Iterator<Item = PolicyRecord> {
+        self.store().iter::<Policies>().map(|(_, record)| record)
     }
 
     /// The request of an id, until its retention ends.

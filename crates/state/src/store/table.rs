@@ -1,7 +1,7 @@
 //! Tables: typed entries, and keys as bytes.
 
 use borsh::{BorshDeserialize, BorshSerialize};
-use trustmesh_types::{AppId, Digest, PublicKey, RequestId, TxId, WorkflowId};
+use trustmesh_types::{AppId, Digest, PolicyId, PublicKey, RequestId, TxId, WorkflowId};
 
 /// A kind of entries.
 pub trait Table {
@@ -99,6 +99,15 @@ fn read_name(bytes: &[u8]) -> Option<&str> {
 }
 
 impl TableKey for AppId {
+    fn write(&self, out: &mut Vec<u8>) {
+        write_name(self.as_str(), out);
+    }
+    fn read(bytes: &[u8]) -> Option<Self> {
+        Self::new(read_name(bytes)?).ok()
+    }
+}
+
+impl TableKey for PolicyId {
     fn write(&self, out: &mut Vec<u8>) {
         write_name(self.as_str(), out);
     }

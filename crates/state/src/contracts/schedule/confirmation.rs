@@ -1,7 +1,7 @@
-//! Phase 3: a designated node's plan becomes Active when C1 to C6 hold (PROTOCOL §4).
+//! Phase 3: a designated node's plan becomes Active when C1 to C7 hold (PROTOCOL §4).
 //!
 //! The rules are tried in the protocol's order; the first broken one decides. Here: C1, C2
-//! and the plan's age; C3 to C6 stand in `rules`.
+//! and the plan's age; C3 to C6 stand in `rules`, C7 in `validation`.
 //!
 //! Invariants: an Active plan was signed by the node designated under its number (S3); a
 //! request has at most one Active plan (S2): C2 admits a plan only while Requested, and
@@ -9,6 +9,7 @@
 
 use super::{deadlines, lifecycle, rules::Rules};
 use crate::{
+    contracts::policies,
     machine::Draft,
     tables::{Designations, deadline},
 };
@@ -35,11 +36,13 @@ pub fn confirm(draft: &mut Draft<'_>, signer: &PublicKey, plan: &Plan) -> Result
     let since_height = check_current(&record, plan)?;
     check_age(draft.height, since_height, plan)?;
     let workflow = lifecycle::workflow(draft, &record)?;
+    let network_rules = policies::of(draft);
     let rules = Rules { draft, record: &record, workflow: &workflow, plan };
     rules.tasks()?;
     rules.levels()?;
     let (apps, nodes) = rules.nodes()?;
     let reserved = rules.capacity(&apps, &nodes)?;
+    rules.policies(&network_rules, &apps, &nodes)?;
     activate(draft, signer, record, &workflow, plan, reserved);
     Ok(())
 }

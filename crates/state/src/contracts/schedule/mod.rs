@@ -13,7 +13,7 @@
 //!
 //! - `request`: phase 1, and cancelling;
 //! - `designation`: f(N, R) of eq. 2, and whose turn is next;
-//! - `confirmation` and `rules`: phase 3, C1 to C6;
+//! - `confirmation`, `rules` and `validation`: phase 3, C1 to C7;
 //! - `refusal`: what a refused plan costs its planner;
 //! - `execution`, `progress`, `finalization`, `evidence`: what workers sign, and what
 //!   follows from it; `conflicts`: where they contradict each other;
@@ -43,6 +43,7 @@ mod request;
 mod rules;
 #[cfg(test)]
 mod tests;
+mod validation;
 mod waiting;
 
 pub use confirmation::confirm;

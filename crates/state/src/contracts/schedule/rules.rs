@@ -37,9 +37,9 @@ pub(super) struct Rules<'a> {
 
 /// A node that the plan names, eligible by C5.
 pub(super) struct PlannedNode {
-    info: NodeInfo,
-    changed: u64,
-    load: NodeLoad,
+    pub(super) info: NodeInfo,
+    pub(super) changed: u64,
+    pub(super) load: NodeLoad,
 }
 
 /// The applications of the planned tasks.
@@ -50,7 +50,12 @@ pub(super) type PlannedNodes = BTreeMap<PublicKey, PlannedNode>;
 
 impl Rules<'_> {
     /// A fault, unless one of these records changed after the plan's height.
-    fn unless_stale(&self, code: RejectCode, reason: String, changed: &[u64]) -> Rejection {
+    pub(super) fn unless_stale(
+        &self,
+        code: RejectCode,
+        reason: String,
+        changed: &[u64],
+    ) -> Rejection {
         let stale = |at: &u64| *at > self.plan.made_at && !mutated(Mutant::StaleIsFault);
         match changed.iter().copied().filter(stale).max() {
             None => Rejection::fault(code, reason),

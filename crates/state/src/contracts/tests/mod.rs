@@ -2,6 +2,7 @@
 
 mod applications;
 mod membership;
+mod policies;
 mod rest;
 mod votes;
 

@@ -182,6 +182,7 @@ impl Mesh {
             proven: &proven,
             events: &mut events,
             touched: false,
+            policies: None,
         };
         let mut results = Vec::new();
         for (signer, payload) in txs {

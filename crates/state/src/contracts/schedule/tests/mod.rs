@@ -6,6 +6,7 @@ mod evidence;
 mod faults;
 mod fixture;
 mod life;
+mod policies;
 mod properties;
 mod request;
 mod rules;
