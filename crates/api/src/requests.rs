@@ -140,6 +140,14 @@ pub struct RequestView {
     pub history: Vec<EventView>,
 }
 
+impl TaskView {
+    /// How many of its nodes agree on its output, as in `2 of 3`, once that is on the ledger.
+    #[must_use]
+    pub fn agreed(&self) -> Option<String> {
+        (!self.agreeing.is_empty()).then(|| format!("{} of {}", self.agreeing.len(), self.replicas))
+    }
+}
+
 impl RequestView {
     /// Shows a record; `history` is the node's.
     #[must_use]

@@ -12,7 +12,7 @@ use crate::{
     output::{Table, units},
 };
 use std::collections::BTreeMap;
-use trustmesh_api::{EventView, RequestQuery, RequestView};
+use trustmesh_api::{EventView, RequestQuery, RequestView, TaskView};
 use trustmesh_client::Client;
 use trustmesh_types::{PublicKey, events::Event, records::Status};
 
@@ -95,6 +95,8 @@ fn text(view: &RequestView, names: &BTreeMap<PublicKey, String>) -> String {
         ("designated", view.designated.as_ref().map(|it| name(&it.node))),
         ("planned by", view.plan.as_ref().map(|plan| name(&plan.planner))),
         ("waits because", view.waiting.clone()),
+        ("waits since", view.queued_ms.map(|at| format!("{} UTC", units::utc(at)))),
+        ("plans confirmed", Some(view.attempts.to_string()).filter(|_| view.attempts > 0)),
         ("reason", view.reason.clone()),
         ("failed or overdue", Some(all(&view.barred)).filter(|names| !names.is_empty())),
         ("result held by", Some(all(&view.result_holders)).filter(|names| !names.is_empty())),
@@ -104,7 +106,7 @@ fn text(view: &RequestView, names: &BTreeMap<PublicKey, String>) -> String {
         let took = view.ended_ms.saturating_sub(view.accepted_ms);
         head.push(("took", format!("{} on the ledger", units::span(took))));
     }
-    let columns = ["task", "app", "level", "planned on", "done by", "ran", "output"];
+    let columns = ["task", "app", "level", "planned on", "done by", "agree", "ran", "output"];
     let mut tasks = Table::new(&columns, "");
     for task in &view.tasks {
         let dash = || "-".to_owned();
@@ -114,6 +116,7 @@ fn text(view: &RequestView, names: &BTreeMap<PublicKey, String>) -> String {
             task.level.to_string(),
             if task.nodes.is_empty() { dash() } else { all(&task.nodes) },
             task.completed_by.as_ref().map_or_else(dash, name),
+            agree(task, &all(&task.differing)),
             task.duration_us.map_or_else(dash, units::ms),
             task.output.map_or_else(dash, |digest| digest.short()),
         ]);
@@ -125,6 +128,12 @@ fn text(view: &RequestView, names: &BTreeMap<PublicKey, String>) -> String {
         text += &lines.collect::<Vec<_>>().join("\n");
     }
     text
+}
+
+/// How many replicas agree, and who differs.
+fn agree(task: &TaskView, differing: &str) -> String {
+    let agreed = task.agreed().unwrap_or_else(|| "-".to_owned());
+    if differing.is_empty() { agreed } else { format!("{agreed}, not {differing}") }
 }
 
 /// An event in a line; times count from `from_ms`.
@@ -145,6 +154,10 @@ pub fn line(view: &EventView, from_ms: u64, names: &BTreeMap<PublicKey, String>)
         Event::TaskDone { task, .. } => format!("task {task} recorded done"),
         Event::PlanAbandoned { designation, reason, .. } => {
             format!("plan of designation {designation} gave out: {reason}")
+        }
+        Event::OutputsDiffer { task, agreeing, differing, .. } => {
+            let differing: Vec<String> = differing.iter().map(name).collect();
+            format!("task {task}: {agreeing} nodes agree, {} not", differing.join(", "))
         }
         Event::RequestFinalized { .. } => "finalized".to_owned(),
         Event::RequestFailed { reason, .. } => format!("failed: {reason}"),
