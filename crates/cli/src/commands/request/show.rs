@@ -14,7 +14,11 @@ use crate::{
 use std::collections::BTreeMap;
 use trustmesh_api::{EventView, RequestQuery, RequestView, TaskView};
 use trustmesh_client::Client;
-use trustmesh_types::{PublicKey, events::Event, records::Status};
+use trustmesh_types::{
+    PublicKey,
+    events::Event,
+    records::{Designation, Status},
+};
 
 /// Lists requests.
 pub async fn list(context: &Context, args: &ListArgs) -> Done {
@@ -92,7 +96,7 @@ fn text(view: &RequestView, names: &BTreeMap<PublicKey, String>) -> String {
         ("deadline", units::utc(view.body.deadline_ms)),
     ];
     let told = [
-        ("designated", view.designated.as_ref().map(|it| name(&it.node))),
+        ("designated", view.designated.as_ref().map(|it| shall_plan(view, it, &name(&it.node)))),
         ("planned by", view.plan.as_ref().map(|plan| name(&plan.planner))),
         ("waits because", view.waiting.clone()),
         ("waits since", view.queued_ms.map(|at| format!("{} UTC", units::utc(at)))),
@@ -128,6 +132,11 @@ fn text(view: &RequestView, names: &BTreeMap<PublicKey, String>) -> String {
         text += &lines.collect::<Vec<_>>().join("\n");
     }
     text
+}
+
+/// Who shall plan, and by when.
+fn shall_plan(view: &RequestView, it: &Designation, name: &str) -> String {
+    format!("{name} (designation {}, by {} UTC)", view.designation, units::utc(it.due_ms))
 }
 
 /// How many replicas agree, and who differs.
