@@ -30,9 +30,30 @@ pub fn parse(text: &str) -> Result<Duration, DurationError> {
     number.checked_mul(factor_ms).map(Duration::from_millis).ok_or_else(error)
 }
 
+/// Writes milliseconds as [`parse`] reads them, in the largest unit that leaves no rest.
+#[must_use]
+pub fn text(millis: u64) -> String {
+    let units = [(3_600_000, "h"), (60_000, "m"), (1_000, "s")];
+    let unit = units.into_iter().find(|(factor, _)| millis > 0 && millis.is_multiple_of(*factor));
+    unit.map_or_else(
+        || format!("{millis}ms"),
+        |(factor, unit)| format!("{}{unit}", millis / factor),
+    )
+}
+
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::{parse, text};
+
+    #[test]
+    fn what_is_written_reads_back() {
+        for (ms, want) in
+            [(0, "0ms"), (999, "999ms"), (2_500, "2500ms"), (60_000, "1m"), (86_400_000, "24h")]
+        {
+            assert_eq!(text(ms), want);
+            assert_eq!(parse(want).unwrap().as_millis(), u128::from(ms));
+        }
+    }
 
     #[test]
     fn whole_numbers_with_a_unit() {

@@ -13,6 +13,7 @@ pub mod auth;
 pub mod bytes;
 pub mod definition;
 pub mod duration;
+pub mod faults;
 pub mod ledger;
 pub mod limits;
 pub mod members;
@@ -24,6 +25,7 @@ pub mod requests;
 pub mod results;
 
 pub use bytes::HexBytes;
+pub use faults::{BlockReceipts, FaultQuery, FaultView, ParametersView};
 pub use ledger::{
     ArtifactReceipts, BlockView, EventView, Fate, Health, LedgerStatus, RawBlock, RawBlocks, Ready,
     SubmitTransactions, Submitted, TransactionView, TransactionsSubmitted,

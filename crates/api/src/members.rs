@@ -44,6 +44,8 @@ pub struct NodeView {
     pub available: Resources,
     /// Designations timed out and not yet made good.
     pub misses: u32,
+    /// Faults that count towards a quarantine.
+    pub faults: u32,
     /// Height of the last change.
     pub changed: u64,
 }

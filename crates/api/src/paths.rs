@@ -42,6 +42,12 @@ pub const BLOCKS: &str = "/v1/blocks";
 pub const BLOCK: &str = "/v1/blocks/{height}";
 /// GET [`crate::RawBlocks`]: whole blocks and their certificates, for whoever checks them.
 pub const RAW_BLOCKS: &str = "/v1/raw-blocks";
+/// GET [`crate::BlockReceipts`].
+pub const BLOCK_RECEIPTS: &str = "/v1/blocks/{height}/receipts";
+/// GET a page of [`crate::FaultView`], newest first.
+pub const FAULTS: &str = "/v1/faults";
+/// GET [`crate::ParametersView`].
+pub const PARAMETERS: &str = "/v1/parameters";
 /// GET [`crate::LedgerStatus`].
 pub const LEDGER_STATUS: &str = "/v1/ledger/status";
 /// GET the genesis document.
@@ -77,6 +83,12 @@ pub fn request_placement(id: &RequestId) -> String {
 #[must_use]
 pub fn transaction(id: &TxId) -> String {
     format!("{TRANSACTIONS}/{id}")
+}
+
+/// Path of one block's receipts.
+#[must_use]
+pub fn block_receipts(height: u64) -> String {
+    format!("{BLOCKS}/{height}/receipts")
 }
 
 /// Path of one entry of a list.

@@ -8,6 +8,7 @@ use trustmesh_types::{
     AppId, Digest, PublicKey, RequestId, Signature, TaskId, WorkflowId,
     events::Event,
     evidence::SignedCompletion,
+    faults::{FaultEvidence, FaultRecord},
     records::{ActivePlan, Designation, RequestRecord, Status},
     request::RequestBody,
     workflow::Workflow,
@@ -67,6 +68,14 @@ pub struct TaskView {
     pub nodes: Vec<PublicKey>,
     /// Whether its output is the result, or part of it.
     pub sink: bool,
+    /// How many nodes shall run it.
+    pub replicas: u8,
+    /// Nodes that signed the output that counts, once it is on the ledger.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub agreeing: Vec<PublicKey>,
+    /// Nodes that signed another output, as far as the node that answers knows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub differing: Vec<PublicKey>,
     /// Who completed it, once that is on the ledger.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub completed_by: Option<PublicKey>,
@@ -105,6 +114,9 @@ pub struct RequestView {
     /// Why nobody is designated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting: Option<String>,
+    /// Since when no plan of it was Active for want of a node that could plan it, block time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queued_ms: Option<u64>,
     /// Why it failed or was cancelled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -128,6 +140,14 @@ pub struct RequestView {
     pub history: Vec<EventView>,
 }
 
+impl TaskView {
+    /// How many of its nodes agree on its output, as in `2 of 3`, once that is on the ledger.
+    #[must_use]
+    pub fn agreed(&self) -> Option<String> {
+        (!self.agreeing.is_empty()).then(|| format!("{} of {}", self.agreeing.len(), self.replicas))
+    }
+}
+
 impl RequestView {
     /// Shows a record; `history` is the node's.
     #[must_use]
@@ -144,16 +164,30 @@ impl RequestView {
             designation: record.designation,
             designated: record.designated.clone(),
             waiting: record.waiting.clone(),
+            queued_ms: record.queued_ms,
             reason: record.reason.clone(),
             attempts: record.attempts,
             barred: record.barred.clone(),
             plan: record.plan.clone(),
-            tasks: tasks(record, workflow),
+            tasks: tasks(record, workflow, &history),
             recorded: record.done.values().map(|d| d.completion.clone()).collect(),
             completions: record.completions.clone(),
             result_holders: holders(record, workflow),
             history,
         }
+    }
+
+    /// Adds nodes that faults name for outputs of this request that others contradict.
+    #[must_use]
+    pub fn with_faults(mut self, faults: &[FaultRecord]) -> Self {
+        for fault in faults {
+            for task in &mut self.tasks {
+                if is_of(fault, &self.id, &task.task) && !task.differing.contains(&fault.node) {
+                    task.differing.push(fault.node);
+                }
+            }
+        }
+        self
     }
 
     /// The request in a list.
@@ -197,7 +231,14 @@ impl RequestView {
     }
 }
 
-fn tasks(record: &RequestRecord, workflow: &Workflow) -> Vec<TaskView> {
+/// Whether a fault is shown by what its node signed of a task's output.
+fn is_of(fault: &FaultRecord, request: &RequestId, task: &TaskId) -> bool {
+    let FaultEvidence::Completions(completions) = &fault.evidence else { return false };
+    let mut completions = completions.iter().map(|signed| &signed.completion);
+    completions.any(|it| it.node == fault.node && it.request == *request && it.task == *task)
+}
+
+fn tasks(record: &RequestRecord, workflow: &Workflow, history: &[EventView]) -> Vec<TaskView> {
     let levels = workflow.levels().unwrap_or_default();
     let sinks: Vec<&TaskId> = workflow.sinks().into_iter().map(|t| &t.id).collect();
     let assignments = record.plan.as_ref().map_or(&[][..], |p| &p.assignments);
@@ -210,12 +251,27 @@ fn tasks(record: &RequestRecord, workflow: &Workflow) -> Vec<TaskView> {
             level: levels.get(&task.id).copied().unwrap_or(0),
             nodes: assigned.map(|a| a.nodes.clone()).unwrap_or_default(),
             sink: sinks.contains(&&task.id),
+            replicas: task.replicas,
+            agreeing: record.agreeing(&task.id),
+            differing: differing(&task.id, history),
             completed_by: completion.map(|c| c.node),
             duration_us: completion.map(|c| c.duration_us),
             output: completion.map(|c| c.output),
         }
     };
     workflow.topological().into_iter().map(view).collect()
+}
+
+/// Nodes that an event says to have signed another output of a task, each once.
+fn differing(task: &TaskId, history: &[EventView]) -> Vec<PublicKey> {
+    let told = history.iter().filter_map(|view| match &view.event {
+        Event::OutputsDiffer { task: of, differing, .. } if of == task => Some(differing),
+        _ => None,
+    });
+    let mut nodes: Vec<PublicKey> = told.flatten().copied().collect();
+    nodes.sort_unstable();
+    nodes.dedup();
+    nodes
 }
 
 /// Validators that signed for a sink's output, each once.

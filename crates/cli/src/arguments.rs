@@ -96,6 +96,10 @@ mod tests {
             "request submit w - --key device.key --wait",
             "request result last --wait 5s",
             "ledger verify --endpoint node-1",
+            "ledger faults --node node-1",
+            "ledger check-evidence fault.json --genesis genesis.json",
+            "network parameters set fault_limit=5 generation_timeout=5s",
+            "node pardon node-1",
             "bench latency --simulated",
             "completions bash",
         ] {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use trustmesh_api::{ArtifactReceipts, auth, paths};
 use trustmesh_types::{
     AppId, Digest, Domain, Payload, PolicyId, PublicKey, RequestId, SecretKey, WorkflowId, codec,
+    genesis::{Parameters, ParametersChange},
     policy::Policy,
     records::{AppManifest, AppState, NodeInfo, Runtime},
     request::StorageReceipt,
@@ -192,6 +193,26 @@ impl Operator {
     /// As [`Client::transact`].
     pub async fn admit_node(&self, node: NodeInfo) -> Result<Included, ClientError> {
         self.transact(Payload::AdmitNode(node)).await
+    }
+
+    /// Lets a quarantined node be designated and assigned again.
+    ///
+    /// # Errors
+    /// As [`Client::transact`].
+    pub async fn lift_quarantine(&self, node: PublicKey) -> Result<Included, ClientError> {
+        self.transact(Payload::LiftQuarantine { node }).await
+    }
+
+    /// Changes the network's parameters; `replaces` is the digest of those that hold.
+    ///
+    /// # Errors
+    /// As [`Client::transact`].
+    pub async fn set_parameters(
+        &self,
+        parameters: Parameters,
+        replaces: Digest,
+    ) -> Result<Included, ClientError> {
+        self.transact(Payload::SetParameters(ParametersChange { parameters, replaces })).await
     }
 
     /// Ends any request early.

@@ -3,9 +3,9 @@
 use crate::{client::Client, error::ClientError};
 use serde::Serialize;
 use trustmesh_api::{
-    AppView, BlockView, DeviceView, LedgerStatus, ListQuery, NodeView, Page, Placements,
-    PolicyView, RangeQuery, RawBlocks, RequestQuery, RequestSummary, RequestView, WorkflowView,
-    paths,
+    AppView, BlockReceipts, BlockView, DeviceView, FaultQuery, FaultView, LedgerStatus, ListQuery,
+    NodeView, Page, ParametersView, Placements, PolicyView, RangeQuery, RawBlocks, RequestQuery,
+    RequestSummary, RequestView, WorkflowView, paths,
 };
 use trustmesh_types::{AppId, PolicyId, PublicKey, RequestId, WorkflowId, genesis::Genesis};
 
@@ -187,6 +187,30 @@ impl Client {
     /// [`ClientError`].
     pub async fn block(&self, height: u64) -> Result<BlockView, ClientError> {
         self.get(paths::entry(paths::BLOCKS, height)).await
+    }
+
+    /// What became of a block's transactions.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn block_receipts(&self, height: u64) -> Result<BlockReceipts, ClientError> {
+        self.get(paths::block_receipts(height)).await
+    }
+
+    /// A page of faults, newest first.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn faults(&self, query: &FaultQuery) -> Result<Page<FaultView>, ClientError> {
+        self.get(with_query(paths::FAULTS, query)).await
+    }
+
+    /// The network's parameters.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn parameters(&self) -> Result<ParametersView, ClientError> {
+        self.get(paths::PARAMETERS.to_owned()).await
     }
 
     /// Whole blocks with their certificates, for whoever checks them.

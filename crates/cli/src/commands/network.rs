@@ -3,6 +3,9 @@
 //! The folder holds `genesis.json`, `operator.key`, a folder per node and a
 //! `trustmesh.toml`, so that commands run inside it know where to go.
 
+mod parameters;
+
+use self::parameters::ParametersCommand;
 use super::{interrupt::interruptible, mesh};
 use crate::{
     context::Context,
@@ -48,6 +51,14 @@ pub enum NetworkCommand {
     #[command(after_help = "Example:
   trustmesh network down mesh")]
     Down(FolderArgs),
+    /// Show or change the network's parameters: timeouts, weights, limits
+    #[command(after_help = "Examples:
+  trustmesh network parameters
+  trustmesh network parameters set generation_timeout=5s")]
+    Parameters {
+        #[command(subcommand)]
+        command: Option<ParametersCommand>,
+    },
 }
 
 /// What to make.
@@ -124,6 +135,7 @@ pub async fn run(context: &Context, command: NetworkCommand) -> Done {
         NetworkCommand::Up(args) => up(context, args).await,
         NetworkCommand::Status(args) => status(context, args).await,
         NetworkCommand::Down(args) => down(context, args).await,
+        NetworkCommand::Parameters { command } => parameters::run(context, command).await,
     }
 }
 

@@ -14,6 +14,7 @@
 mod bad_input;
 mod demo;
 mod faults;
+mod lies;
 mod mesh;
 mod policies;
 mod run;

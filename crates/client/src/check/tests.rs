@@ -101,6 +101,7 @@ pub(crate) fn finalized() -> (RequestView, ResultBundle) {
         designated: None,
         in_vain: vec![],
         waiting: None,
+        queued_ms: None,
         barred: vec![],
         attempts: 1,
         plan: Some(ActivePlan {

@@ -2,7 +2,7 @@
 //! people and devices that ask later (the state forgets ended requests, PROTOCOL §4).
 //!
 //! - `tables`: keys and records as they are stored;
-//! - `record`: what a block adds;
+//! - `record`: what a block adds; `faults`: faults among it;
 //! - `recent`: events of open requests, in memory;
 //! - `write`: recording and pruning;
 //! - `read`: lookups and lists.
@@ -13,6 +13,7 @@
 //! that held nothing is not written; nothing here is an input to consensus. Times are Unix
 //! milliseconds.
 
+mod faults;
 mod read;
 mod recent;
 mod record;
@@ -21,6 +22,7 @@ mod tables;
 mod tests;
 mod write;
 
+pub(crate) use faults::{FaultPlace, place};
 pub(crate) use read::{Cursor, Ended, Filter};
 
 use crate::config::Retention;

@@ -3,14 +3,14 @@
 use super::{
     History, HistoryError,
     tables::{
-        BlockRecord, EndedLine, EndedRecord, EventRecord, HISTORY, LAST, LINES, block_key,
-        ended_key, line_key, read, read_height, read_line_key, transaction_key,
+        BlockRecord, EndedLine, EndedRecord, EventRecord, HISTORY, LAST, LINES, TransactionRecord,
+        block_key, ended_key, line_key, read, read_height, read_line_key, transaction_key,
     },
 };
 use trustmesh_api::{EventView, RequestSummary, TransactionView};
 use trustmesh_data::{Documents, Order};
 use trustmesh_types::{
-    PublicKey, RequestId, TxId,
+    PublicKey, Receipt, RequestId, TxId,
     records::{RequestRecord, Status},
 };
 
@@ -158,6 +158,21 @@ impl History {
             outcome: it.outcome,
             transaction: None,
         }))
+    }
+
+    /// What became of a block's transactions, in order; `None` when the history does not have
+    /// the block, or it held nothing.
+    ///
+    /// # Errors
+    /// [`HistoryError`] when it can't be read.
+    pub(crate) fn receipts_at(&self, height: u64) -> Result<Option<Vec<Receipt>>, HistoryError> {
+        let Some(block) = self.block(height)? else { return Ok(None) };
+        let receipt = |it: TransactionRecord| Receipt {
+            transaction: it.id,
+            signer: it.signer,
+            outcome: it.outcome,
+        };
+        Ok(Some(block.transactions.into_iter().map(receipt).collect()))
     }
 
     /// Events of a block, in order; `None` when the history does not have the block, or it

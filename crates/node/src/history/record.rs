@@ -1,6 +1,7 @@
 //! What a final block adds to the history. Pure.
 
 use super::{
+    faults,
     recent::Recent,
     tables::{
         BlockRecord, EndedLine, EndedRecord, TransactionRecord, block_key, ended_key, height_bytes,
@@ -31,13 +32,19 @@ pub(super) fn block(finalized: &Finalized) -> BlockRecord {
     }
 }
 
-/// The entries of a block: itself, its transactions, and the requests that it ended.
+/// The entries of a block: itself, its transactions, its faults, and the requests that it ended.
 /// `recent` has the block's events already.
-pub(super) fn entries(block: &BlockRecord, finalized: &Finalized, recent: &Recent) -> Vec<Entry> {
+pub(super) fn entries(
+    block: &BlockRecord,
+    finalized: &Finalized,
+    recent: &Recent,
+    first_kept: u64,
+) -> Vec<Entry> {
     let mut entries = Vec::with_capacity(1 + block.transactions.len());
     for transaction in &block.transactions {
         entries.push((transaction_key(&transaction.id), height_bytes(block.height)));
     }
+    entries.extend(faults::entries(finalized, first_kept));
     for id in block.events.iter().filter_map(ended) {
         let Some(record) = finalized.state.request(id) else { continue };
         let value = Bytes::from(codec::encode(&line(&record)));

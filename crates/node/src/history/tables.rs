@@ -6,10 +6,12 @@
 //! | `b` height | [`BlockRecord`] |
 //! | `t` transaction | height of its block, 8 bytes |
 //! | `e` request | [`EndedRecord`] |
+//! | `f` height, node, number | the record of a fault recorded there |
 //! | `h` height, request | [`EndedLine`] of a request that ended there |
 //!
 //! Heights are big-endian, so that they sort as numbers.
 
+use super::faults::FaultPlace;
 use borsh::{BorshDeserialize, BorshSerialize};
 use bytes::Bytes;
 use trustmesh_data::Table;
@@ -24,6 +26,8 @@ use trustmesh_types::{
 pub(super) const HISTORY: Table = Table::new("history");
 /// Key of the last height.
 pub(super) const LAST: &[u8] = b"a";
+/// Prefix of faults.
+pub(super) const FAULTS: &[u8] = b"f";
 /// Prefix of the lines of ended requests.
 pub(super) const LINES: &[u8] = b"h";
 
@@ -96,6 +100,23 @@ pub(super) fn line_key(height: u64, id: &RequestId) -> Vec<u8> {
 pub(super) fn read_line_key(key: &[u8]) -> Option<(u64, RequestId)> {
     let (height, id) = key.strip_prefix(LINES)?.split_first_chunk::<8>()?;
     Some((u64::from_be_bytes(*height), RequestId(Digest(id.try_into().ok()?))))
+}
+
+/// Prefix of the faults recorded at a height.
+pub(super) fn faults_at(height: u64) -> Vec<u8> {
+    [FAULTS, &height.to_be_bytes()].concat()
+}
+
+pub(super) fn fault_key((height, node, number): &FaultPlace) -> Vec<u8> {
+    [FAULTS, &height.to_be_bytes(), &node.0, &number.to_be_bytes()].concat()
+}
+
+/// Height, node and number of a fault's key.
+pub(super) fn read_fault_key(key: &[u8]) -> Option<FaultPlace> {
+    let (height, rest) = key.strip_prefix(FAULTS)?.split_first_chunk::<8>()?;
+    let (node, number) = rest.split_first_chunk::<32>()?;
+    let number = u32::from_be_bytes(number.try_into().ok()?);
+    Some((u64::from_be_bytes(*height), PublicKey(*node), number))
 }
 
 pub(super) fn height_bytes(height: u64) -> Bytes {

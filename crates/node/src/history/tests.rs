@@ -1,15 +1,22 @@
 //! The history over a chain of made-up blocks: what is found, and what is pruned.
 
 use super::{
-    Filter, History,
-    tables::{BlockRecord, EndedLine, HISTORY, block_key, height_bytes, line_key, transaction_key},
+    Filter, History, place,
+    tables::{
+        BlockRecord, EndedLine, HISTORY, block_key, fault_key, height_bytes, line_key,
+        transaction_key,
+    },
 };
 use crate::config::Retention;
 use bytes::Bytes;
 use trustmesh_data::{Store, StoreConfig};
 use trustmesh_types::{
-    Digest, PublicKey, RequestId, TxId, WorkflowId, codec, events::Event, receipt::Outcome,
+    Digest, PublicKey, RequestId, TxId, WorkflowId, codec,
+    events::Event,
+    faults::{FaultEvidence, FaultRecord},
+    receipt::Outcome,
     records::Status,
+    reject::{RejectCode, Rejection},
 };
 
 fn transaction_id(height: u8) -> TxId {
@@ -20,7 +27,20 @@ fn request_id(height: u8) -> RequestId {
     RequestId(Digest([height; 32]))
 }
 
-/// Writes block `height`: one transaction, and one request that ended in it.
+fn fault(height: u8) -> FaultRecord {
+    FaultRecord {
+        node: PublicKey([height % 2; 32]),
+        number: height.into(),
+        height: height.into(),
+        at_ms: 1_000 * u64::from(height),
+        until_ms: 1_000_000,
+        rejection: Rejection::fault(RejectCode::NotDesignated, "why"),
+        evidence: FaultEvidence::Transaction(transaction_id(height)),
+        pardoned: false,
+    }
+}
+
+/// Writes block `height`: one transaction, one fault, and one request that ended in it.
 async fn write(store: &Store, height: u8) {
     let (id, request) = (transaction_id(height), request_id(height));
     let (signer, outcome) = (PublicKey([1; 32]), Outcome::Applied);
@@ -40,7 +60,9 @@ async fn write(store: &Store, height: u8) {
         ended_ms: block.timestamp_ms,
         reason: None,
     };
+    let fault = fault(height);
     let entries = vec![
+        (fault_key(&place(&fault)), Bytes::from(codec::encode(&fault))),
         (block_key(block.height), Bytes::from(codec::encode(&block))),
         (transaction_key(&id), height_bytes(block.height)),
         (line_key(block.height, &request), Bytes::from(codec::encode(&line))),
@@ -93,6 +115,32 @@ async fn transactions_and_events_are_found_until_they_are_pruned() {
         assert_eq!(kept, height >= 6, "transaction of block {height}");
         assert_eq!(history.events_at(height.into()).unwrap().is_some(), height >= 6);
     }
+    assert_eq!(history.receipts_at(5).unwrap(), None);
+    let receipts = history.receipts_at(6).unwrap().unwrap();
+    assert_eq!(receipts.len(), 1);
+    assert_eq!(receipts[0].transaction, transaction_id(6));
+    let faults: Vec<u64> =
+        history.faults_since(0).unwrap().iter().map(|fault| fault.height).collect();
+    assert_eq!(faults, [6, 7, 8, 9]);
     let (left, _) = history.requests(&Filter::default(), None, 100).unwrap();
     assert_eq!(left.len(), 4);
+}
+
+#[tokio::test]
+async fn faults_come_newest_first_page_by_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let history = history(&store(&folder), 9, 100).await;
+    let odd = |fault: &FaultRecord| fault.node == PublicKey([1; 32]);
+    let (mut seen, mut after) = (Vec::new(), None);
+    loop {
+        let (page, next) = history.faults(odd, after, 2).unwrap();
+        seen.extend(page.into_iter().map(|it| it.height));
+        after = next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen, [9, 7, 5, 3, 1]);
+    assert_eq!(history.faults_since(8).unwrap(), [fault(8), fault(9)]);
+    assert!(history.faults(|_| false, None, 2).unwrap().0.is_empty());
 }

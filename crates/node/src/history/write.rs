@@ -3,7 +3,7 @@
 use super::{
     History, HistoryError, record,
     tables::{
-        BlockRecord, HISTORY, LAST, block_key, ended_key, height_bytes, lines_at, read,
+        BlockRecord, HISTORY, LAST, block_key, ended_key, faults_at, height_bytes, lines_at, read,
         read_line_key, transaction_key,
     },
 };
@@ -42,7 +42,7 @@ impl History {
         let mut entries = {
             let mut recent = self.recent();
             recent.add(&block);
-            record::entries(&block, finalized, &recent)
+            record::entries(&block, finalized, &recent, self.first_kept())
         };
         entries.push((LAST.to_vec(), height_bytes(height)));
         for part in parts(entries) {
@@ -88,6 +88,9 @@ impl History {
     async fn remove_block(&self, key: Vec<u8>, block: &BlockRecord) -> Result<(), HistoryError> {
         let mut keys: Vec<Vec<u8>> =
             block.transactions.iter().map(|t| transaction_key(&t.id)).collect();
+        let faults = faults_at(block.height);
+        let faults = self.documents.scan(HISTORY, &faults, usize::MAX, Order::Ascending)?;
+        keys.extend(faults.into_iter().map(|(key, _)| key));
         let prefix = lines_at(block.height);
         let lines = self.documents.scan(HISTORY, &prefix, usize::MAX, Order::Ascending)?;
         for (line, _) in lines {

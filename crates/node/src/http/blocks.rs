@@ -7,7 +7,8 @@ use super::{
 };
 use axum::{Json, extract::State};
 use trustmesh_api::{
-    BlockView, HexBytes, ListQuery, Page, RangeQuery, RawBlock, RawBlocks, limits, page,
+    BlockReceipts, BlockView, HexBytes, ListQuery, Page, RangeQuery, RawBlock, RawBlocks, limits,
+    page,
 };
 use trustmesh_types::codec;
 
@@ -49,6 +50,17 @@ pub(super) async fn block(
     let block = http.app.consensus.block(height).await;
     let block = block.ok_or_else(|| Refusal::missing(format!("block {height}")))?;
     Ok(Json(BlockView::new(&block)))
+}
+
+pub(super) async fn receipts(
+    State(http): State<Shared>,
+    segment: Segment,
+) -> Result<Json<BlockReceipts>, Refusal> {
+    let height: u64 = segment.read("the block's height")?;
+    let receipts = http.app.history.receipts_at(height)?;
+    let receipts =
+        receipts.ok_or_else(|| Refusal::missing(format!("a receipt of block {height}")))?;
+    Ok(Json(BlockReceipts { height, receipts }))
 }
 
 pub(super) async fn raw_blocks(

@@ -10,15 +10,20 @@ use axum::{Json, extract::State};
 use trustmesh_api::{AppView, DeviceView, ListQuery, NodeView, Page, PolicyView, WorkflowView};
 use trustmesh_types::{
     AppId, PolicyId, PublicKey, WorkflowId,
+    faults::FaultRecord,
     records::{AppRecord, AppState},
 };
 
 type Answer<T> = Result<Json<T>, Refusal>;
 
-fn node_view(node: trustmesh_state::NodeView, timestamp_ms: u64) -> NodeView {
+fn node_view(state: &trustmesh_state::State, node: trustmesh_state::NodeView) -> NodeView {
+    let now_ms = state.timestamp_ms();
+    let counts = |fault: &FaultRecord| !fault.pardoned && now_ms < fault.until_ms;
+    let faults = state.faults_of(&node.info.key).filter(counts).count();
     NodeView {
         quarantined: node.quarantined,
-        live: node.live(timestamp_ms),
+        faults: u32::try_from(faults).unwrap_or(u32::MAX),
+        live: node.live(now_ms),
         snapshot: node.load.snapshot,
         reserved: node.load.reserved,
         available: node.available(),
@@ -49,8 +54,7 @@ pub(super) async fn nodes(
     Asked(query): Asked<ListQuery>,
 ) -> Json<Page<NodeView>> {
     let state = http.app.consensus.state();
-    let now_ms = state.timestamp_ms();
-    let all = state.nodes().into_iter().map(|node| node_view(node, now_ms));
+    let all = state.nodes().into_iter().map(|node| node_view(&state, node));
     Json(page(all, |node| node.info.key.to_string(), &query))
 }
 
@@ -58,7 +62,7 @@ pub(super) async fn node(State(http): State<Shared>, segment: Segment) -> Answer
     let key: PublicKey = segment.read("the node's key")?;
     let state = http.app.consensus.state();
     let node = state.node(&key).ok_or_else(|| Refusal::missing(format!("node {key}")))?;
-    Ok(Json(node_view(node, state.timestamp_ms())))
+    Ok(Json(node_view(&state, node)))
 }
 
 pub(super) async fn apps(

@@ -86,6 +86,7 @@ mod tests {
             designation: 0,
             designated: None,
             waiting: None,
+            queued_ms: None,
             reason: None,
             attempts: 0,
             barred: Vec::new(),

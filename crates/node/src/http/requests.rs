@@ -118,7 +118,12 @@ pub(super) fn view(http: &Http, found: Ended) -> Result<RequestView, Refusal> {
         tracing::error!(workflow = %id, "a request's workflow is missing from the ledger");
         Refusal::new(ErrorCode::Internal, format!("workflow {id} is missing from the ledger"))
     })?;
-    Ok(RequestView::new(&found.record, &workflow.workflow, found.events))
+    let view = RequestView::new(&found.record, &workflow.workflow, found.events);
+    if view.tasks.iter().all(|task| task.replicas <= 1) {
+        return Ok(view);
+    }
+    let faults = http.app.history.faults_since(view.accepted_height)?;
+    Ok(view.with_faults(&faults))
 }
 
 /// A page of requests.

@@ -90,7 +90,7 @@ fn look(http: &Http, id: &RequestId, device: &PublicKey) -> Result<Look, Refusal
 
 /// Whether this node, which has no result of a finalized request, will have it soon.
 fn finalized(http: &Http, id: &RequestId, found: Ended) -> Result<(), Refusal> {
-    let retention_ms = http.app.genesis.parameters.request_retention_ms;
+    let retention_ms = http.app.consensus.state().parameters().request_retention_ms;
     let record = &found.record;
     let held_until_ms = record.ended_ms.saturating_add(retention_ms).max(record.body.deadline_ms);
     if clock::now_ms() >= held_until_ms {

@@ -1,8 +1,8 @@
 //! What is where.
 
 use super::{
-    app::Shared, artifacts, blocks, events, health, members, middleware, placements,
-    refusal::Refusal, requests, results, transactions,
+    app::Shared, artifacts, blocks, events, faults, health, members, middleware, parameters,
+    placements, refusal::Refusal, requests, results, transactions,
 };
 use axum::{
     Router,
@@ -33,6 +33,9 @@ pub(super) fn router(http: Shared) -> Router {
         .route(paths::TRANSACTION, get(transactions::transaction))
         .route(paths::BLOCKS, get(blocks::blocks))
         .route(paths::BLOCK, get(blocks::block))
+        .route(paths::BLOCK_RECEIPTS, get(blocks::receipts))
+        .route(paths::FAULTS, get(faults::faults))
+        .route(paths::PARAMETERS, get(parameters::parameters))
         .route(paths::RAW_BLOCKS, get(blocks::raw_blocks))
         .route(paths::LEDGER_STATUS, get(health::ledger_status))
         .route(paths::GENESIS, get(health::genesis))

@@ -5,10 +5,11 @@
 //! certificate comes with it, 2f+1 of genesis' validators signed it. A certificate makes its
 //! block's ancestors final too, so a block without one is final when a later one has one.
 
-use trustmesh_consensus::{CertificateError, verify_certificate};
+use super::finality::Finality;
+use trustmesh_consensus::CertificateError;
 use trustmesh_state::{InvalidBlock, Proposal, State};
 use trustmesh_types::{
-    Block, Digest, NetworkId, TxId,
+    Block, Digest, TxId,
     crypto::BatchVerifier,
     genesis::{Genesis, GenesisError},
     receipt,
@@ -51,11 +52,10 @@ pub enum Mismatch {
 
 /// A chain that is being checked, block by block.
 pub struct Audit {
-    network: NetworkId,
+    finality: Finality,
     state: State,
     parent: Digest,
     entropy: [u8; 32],
-    rng: rand_chacha::ChaCha20Rng,
     /// What has been checked so far.
     pub checked: Checked,
 }
@@ -78,11 +78,10 @@ impl Audit {
     pub fn new(genesis: &Genesis, entropy: [u8; 32]) -> Result<Self, GenesisError> {
         let state = State::genesis(genesis)?;
         Ok(Self {
-            network: genesis.network_id(),
+            finality: Finality::new(genesis.network_id(), genesis.validators(), entropy),
             parent: genesis.block(state.root()).digest(),
             state,
             entropy,
-            rng: rand_core::SeedableRng::from_seed(entropy),
             checked: Checked::default(),
         })
     }
@@ -111,8 +110,7 @@ impl Audit {
         link("state root", header.state_root, executed.state.root())?;
         let digest = header.digest();
         if let Some(certificate) = certificate {
-            let validators = self.state.validators();
-            verify_certificate(&mut self.rng, &self.network, validators, &digest, certificate)?;
+            self.finality.check(&digest, certificate)?;
             self.checked.certificates += 1;
             self.checked.final_height = next;
         }

@@ -1,6 +1,9 @@
 //! `trustmesh ledger`: what the ledger says, and whether it can be believed.
 
 mod audit;
+mod evidence;
+pub mod faults;
+mod finality;
 mod status;
 mod verify;
 
@@ -24,6 +27,21 @@ pub enum LedgerCommand {
         /// The transaction's id
         id: String,
     },
+    /// List faults, newest first: who, what, when, and what shows it
+    #[command(after_help = "Examples:
+  trustmesh ledger faults
+  trustmesh ledger faults --node node-2 -o json")]
+    Faults(faults::FaultsArgs),
+    /// Show a fault; write the evidence of it to a file
+    #[command(after_help = "Example:
+  trustmesh ledger fault node-2 1 --save fault.json")]
+    Fault(faults::FaultArgs),
+    /// Check the evidence of a fault by the genesis alone, without any node
+    #[command(after_help = "Example:
+  trustmesh ledger check-evidence fault.json --genesis genesis.json
+
+It says in a sentence each what it proves; the exit code is 1 where something does not hold.")]
+    CheckEvidence(faults::CheckArgs),
     /// Re-execute a node's chain from genesis, checking every certificate, signature and root
     #[command(after_help = "Examples:
   trustmesh ledger verify
@@ -49,6 +67,9 @@ pub async fn run(context: &Context, command: LedgerCommand) -> Done {
         LedgerCommand::Status => status::status(context).await,
         LedgerCommand::Blocks(args) => status::blocks(context, args.limit).await,
         LedgerCommand::Tx { id } => status::tx(context, &parse::id("transaction id", &id)?).await,
+        LedgerCommand::Faults(args) => faults::list(context, &args).await,
+        LedgerCommand::Fault(args) => faults::show(context, &args).await,
+        LedgerCommand::CheckEvidence(args) => faults::check(context, &args),
         LedgerCommand::Verify => verify::run(context).await,
     }
 }

@@ -1,6 +1,9 @@
 //! `ledger verify`: streams a node's chain and audits it ([`super::audit`]).
 
-use super::audit::{Audit, Checked};
+use super::{
+    audit::{Audit, Checked},
+    finality,
+};
 use crate::{
     context::Context,
     failure::{Done, Failure},
@@ -32,10 +35,7 @@ struct Report {
 pub async fn run(context: &Context) -> Done {
     let genesis = context.genesis()?;
     let client = context.client()?;
-    let mut entropy = [0; 32];
-    getrandom::fill(&mut entropy)
-        .map_err(|e| Failure::failed(format!("no randomness to check signatures with: {e}")))?;
-    let mut audit = Audit::new(&genesis, entropy).map_err(Failure::usage)?;
+    let mut audit = Audit::new(&genesis, finality::entropy()?).map_err(Failure::usage)?;
     let newest = client.status().await?.height;
     let progress = Progress::bar(newest, "blocks");
     let patience = Instant::now() + CERTIFICATE_TIMEOUT;

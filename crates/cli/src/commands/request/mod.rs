@@ -7,6 +7,7 @@ mod watch;
 mod why;
 
 pub use arguments::RequestCommand;
+pub use show::names;
 
 use super::parse;
 use crate::{

@@ -12,9 +12,13 @@ use crate::{
     output::{Table, units},
 };
 use std::collections::BTreeMap;
-use trustmesh_api::{EventView, RequestQuery, RequestView};
+use trustmesh_api::{EventView, RequestQuery, RequestView, TaskView};
 use trustmesh_client::Client;
-use trustmesh_types::{PublicKey, events::Event, records::Status};
+use trustmesh_types::{
+    PublicKey,
+    events::Event,
+    records::{Designation, Status},
+};
 
 /// Lists requests.
 pub async fn list(context: &Context, args: &ListArgs) -> Done {
@@ -92,9 +96,11 @@ fn text(view: &RequestView, names: &BTreeMap<PublicKey, String>) -> String {
         ("deadline", units::utc(view.body.deadline_ms)),
     ];
     let told = [
-        ("designated", view.designated.as_ref().map(|it| name(&it.node))),
+        ("designated", view.designated.as_ref().map(|it| shall_plan(view, it, &name(&it.node)))),
         ("planned by", view.plan.as_ref().map(|plan| name(&plan.planner))),
         ("waits because", view.waiting.clone()),
+        ("waits since", view.queued_ms.map(|at| format!("{} UTC", units::utc(at)))),
+        ("plans confirmed", Some(view.attempts.to_string()).filter(|_| view.attempts > 0)),
         ("reason", view.reason.clone()),
         ("failed or overdue", Some(all(&view.barred)).filter(|names| !names.is_empty())),
         ("result held by", Some(all(&view.result_holders)).filter(|names| !names.is_empty())),
@@ -104,7 +110,7 @@ fn text(view: &RequestView, names: &BTreeMap<PublicKey, String>) -> String {
         let took = view.ended_ms.saturating_sub(view.accepted_ms);
         head.push(("took", format!("{} on the ledger", units::span(took))));
     }
-    let columns = ["task", "app", "level", "planned on", "done by", "ran", "output"];
+    let columns = ["task", "app", "level", "planned on", "done by", "agree", "ran", "output"];
     let mut tasks = Table::new(&columns, "");
     for task in &view.tasks {
         let dash = || "-".to_owned();
@@ -114,6 +120,7 @@ fn text(view: &RequestView, names: &BTreeMap<PublicKey, String>) -> String {
             task.level.to_string(),
             if task.nodes.is_empty() { dash() } else { all(&task.nodes) },
             task.completed_by.as_ref().map_or_else(dash, name),
+            agree(task, &all(&task.differing)),
             task.duration_us.map_or_else(dash, units::ms),
             task.output.map_or_else(dash, |digest| digest.short()),
         ]);
@@ -125,6 +132,17 @@ fn text(view: &RequestView, names: &BTreeMap<PublicKey, String>) -> String {
         text += &lines.collect::<Vec<_>>().join("\n");
     }
     text
+}
+
+/// Who shall plan, and by when.
+fn shall_plan(view: &RequestView, it: &Designation, name: &str) -> String {
+    format!("{name} (designation {}, by {} UTC)", view.designation, units::utc(it.due_ms))
+}
+
+/// How many replicas agree, and who differs.
+fn agree(task: &TaskView, differing: &str) -> String {
+    let agreed = task.agreed().unwrap_or_else(|| "-".to_owned());
+    if differing.is_empty() { agreed } else { format!("{agreed}, not {differing}") }
 }
 
 /// An event in a line; times count from `from_ms`.
@@ -145,6 +163,10 @@ pub fn line(view: &EventView, from_ms: u64, names: &BTreeMap<PublicKey, String>)
         Event::TaskDone { task, .. } => format!("task {task} recorded done"),
         Event::PlanAbandoned { designation, reason, .. } => {
             format!("plan of designation {designation} gave out: {reason}")
+        }
+        Event::OutputsDiffer { task, agreeing, differing, .. } => {
+            let differing: Vec<String> = differing.iter().map(name).collect();
+            format!("task {task}: {agreeing} nodes agree, {} not", differing.join(", "))
         }
         Event::RequestFinalized { .. } => "finalized".to_owned(),
         Event::RequestFailed { reason, .. } => format!("failed: {reason}"),

@@ -2,7 +2,7 @@
 
 use super::{
     arguments::{OneArgs, ResultArgs, SubmitArgs},
-    request_id,
+    request_id, show,
 };
 use crate::{
     commands::{changes, parse},
@@ -14,9 +14,11 @@ use serde::Serialize;
 use serde_json::Value;
 use std::{collections::BTreeMap, path::Path};
 use tokio::time::Instant;
+use trustmesh_api::RequestView;
 use trustmesh_client::{Checked, SubmitSpec};
 use trustmesh_types::{
     Payload, PublicKey, RequestId, TaskId, WorkflowId, canonical, limits::INPUT_BYTES_MAX,
+    records::Status,
 };
 
 #[derive(Serialize)]
@@ -43,6 +45,10 @@ struct ResultAnswer {
 struct Ran {
     task: TaskId,
     node: Option<PublicKey>,
+    /// Nodes that shall run it.
+    replicas: u8,
+    /// How many of them agree on its output.
+    agreeing: usize,
     duration_us: Option<u64>,
 }
 
@@ -80,8 +86,27 @@ pub async fn result(context: &Context, args: &ResultArgs) -> Done {
 pub async fn cancel(context: &Context, args: &OneArgs) -> Done {
     let (client, key) = (context.client()?, context.key()?);
     let request = request_id(&client, &args.request).await?;
+    let view = client.request(&request).await?;
+    if view.status.ended() {
+        return Err(ended(&view));
+    }
     let included = client.transact(&key, Payload::CancelRequest { request }).await?;
-    changes::answer(context, format!("request {} is cancelled", request.short()), &included)
+    let was = match view.status {
+        Status::Active => "its tasks were running",
+        _ if view.waiting.is_some() => "it was waiting for a node that could plan it",
+        _ => "it had no plan yet",
+    };
+    let done = format!("request {} is cancelled; {was}", request.short());
+    changes::answer(context, done, &included)
+}
+
+/// Why an ended request can't be cancelled.
+fn ended(view: &RequestView) -> Failure {
+    let (id, at) = (view.id.short(), units::utc(view.ended_ms));
+    let reason = view.reason.as_ref().map(|why| format!(" ({why})")).unwrap_or_default();
+    let how = show::word(view.status);
+    Failure::failed(format!("request {id} has ended already: {how} at {at} UTC{reason}"))
+        .advise(format!("see `trustmesh request show {}`", view.id))
 }
 
 fn answer(
@@ -93,6 +118,8 @@ fn answer(
     let ran = result.view.tasks.iter().map(|task| Ran {
         task: task.task.clone(),
         node: task.completed_by,
+        replicas: task.replicas,
+        agreeing: task.agreeing.len(),
         duration_us: task.duration_us,
     });
     let tasks = ran.collect();
@@ -109,7 +136,8 @@ fn text(it: &ResultAnswer) -> String {
     for ran in &it.tasks {
         let node = ran.node.as_ref().map_or_else(|| "-".to_owned(), PublicKey::short);
         let took = ran.duration_us.map(units::ms).unwrap_or_default();
-        head.push(("task", format!("{} on node {node}, {took}", ran.task)));
+        let agree = format!("{} of {} agree", ran.agreeing, ran.replicas);
+        head.push(("task", format!("{} on node {node}, {took}, {agree}", ran.task)));
     }
     let mut text = Table::pairs(head);
     for (task, output) in &it.outputs {

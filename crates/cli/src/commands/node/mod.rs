@@ -1,6 +1,8 @@
 //! `trustmesh node`: the daemon, and who takes part.
 
-use super::{listing, parse};
+mod show;
+
+use super::{changes, listing, parse};
 use crate::{
     context::Context,
     failure::{Done, Failure},
@@ -9,12 +11,13 @@ use crate::{
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use trustmesh_api::NodeView;
+use trustmesh_client::Client;
 use trustmesh_node::NodeError;
 
 /// Nodes.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Example:
-  trustmesh node list")]
+  trustmesh node list && trustmesh node show node-1")]
 pub enum NodeCommand {
     /// Run a node until it is told to stop (SIGTERM or Ctrl-C)
     #[command(after_help = "Example:
@@ -22,13 +25,25 @@ pub enum NodeCommand {
 
 Variables TRUSTMESH_NODE_* go before the file, as in TRUSTMESH_NODE_LISTEN_HTTP.")]
     Run(RunArgs),
-    /// List nodes: what they have, what is free
+    /// List nodes: what they have, what is free, who is charged with faults
     List,
-    /// Show a node
-    Show {
-        /// Its name or public key
-        node: String,
-    },
+    /// Show a node: what it is and has, its misses, quarantine and faults
+    #[command(after_help = "Example:
+  trustmesh node show node-2")]
+    Show(OneArgs),
+    /// Let a quarantined node be designated and assigned again, as an operator
+    #[command(after_help = "Example:
+  trustmesh node pardon node-2 --key operator.key
+
+Its faults stay on record, but those up to now no longer count.")]
+    Pardon(OneArgs),
+}
+
+/// Which node.
+#[derive(Debug, Args)]
+pub struct OneArgs {
+    /// Its name or public key
+    node: String,
 }
 
 /// Which node to run.
@@ -52,22 +67,18 @@ pub async fn run(context: &Context, command: NodeCommand) -> Done {
     match command {
         NodeCommand::Run(args) => run_daemon(&args),
         NodeCommand::List => list(context).await,
-        NodeCommand::Show { node } => show(context, &node).await,
+        NodeCommand::Show(args) => show::show(context, &args.node).await,
+        NodeCommand::Pardon(args) => pardon(context, &args.node).await,
     }
 }
 
-async fn nodes(context: &Context) -> Done<Vec<NodeView>> {
-    let client = context.client()?;
-    listing::all(|query| {
-        let client = &client;
-        async move { client.nodes(&query).await }
-    })
-    .await
+async fn nodes(client: &Client) -> Done<Vec<NodeView>> {
+    listing::all(|query| async move { client.nodes(&query).await }).await
 }
 
 async fn list(context: &Context) -> Done {
-    context.printer.answer(&nodes(context).await?, |nodes| {
-        let columns = ["name", "key", "roles", "state", "free", "of", "misses", "http"];
+    context.printer.answer(&nodes(&context.client()?).await?, |nodes| {
+        let columns = ["name", "key", "roles", "state", "free", "of", "misses", "faults", "http"];
         let mut table = Table::new(&columns, "no nodes");
         for node in nodes {
             table.row([
@@ -78,6 +89,7 @@ async fn list(context: &Context) -> Done {
                 units::resources(&node.available),
                 units::resources(&node.info.capacity),
                 node.misses.to_string(),
+                node.faults.to_string(),
                 node.info.http_address.clone(),
             ]);
         }
@@ -85,36 +97,25 @@ async fn list(context: &Context) -> Done {
     })
 }
 
-async fn show(context: &Context, name: &str) -> Done {
-    let view = match parse::public_key(name) {
-        Ok(key) => context.client()?.node(&key).await?,
-        Err(_) => {
-            let all = nodes(context).await?;
-            let known: Vec<String> = all.iter().map(|node| node.info.name.clone()).collect();
-            all.into_iter().find(|node| node.info.name == name).ok_or_else(|| {
-                Failure::failed(format!("no node is named {name:?}"))
-                    .advise(format!("use one of {}", known.join(", ")))
-            })?
-        }
-    };
-    context.printer.answer(&view, |node| {
-        let it = &node.info;
-        let labels: Vec<String> = it.labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
-        Table::pairs([
-            ("name", it.name.clone()),
-            ("key", it.key.to_string()),
-            ("roles", roles(node)),
-            ("state", state(node).to_owned()),
-            ("capacity", it.capacity.to_string()),
-            ("reserved", node.reserved.to_string()),
-            ("free", node.available.to_string()),
-            ("labels", labels.join(", ")),
-            ("architecture", it.arch.clone()),
-            ("misses", node.misses.to_string()),
-            ("http", it.http_address.clone()),
-            ("node to node", it.p2p_address.clone()),
-        ])
+/// The node of a name or a public key.
+pub async fn find(client: &Client, name: &str) -> Done<NodeView> {
+    if let Ok(key) = parse::public_key(name) {
+        return Ok(client.node(&key).await?);
+    }
+    let all = nodes(client).await?;
+    let known: Vec<String> = all.iter().map(|node| node.info.name.clone()).collect();
+    all.into_iter().find(|node| node.info.name == name).ok_or_else(|| {
+        Failure::failed(format!("no node is named {name:?}"))
+            .advise(format!("use one of {}", known.join(", ")))
     })
+}
+
+async fn pardon(context: &Context, name: &str) -> Done {
+    let operator = context.operator()?;
+    let node = find(operator.client(), name).await?.info;
+    let included = operator.lift_quarantine(node.key).await?;
+    let done = format!("{} may be designated and assigned again", node.name);
+    changes::answer(context, done, &included)
 }
 
 fn roles(node: &NodeView) -> String {
