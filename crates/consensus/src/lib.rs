@@ -4,7 +4,8 @@
 //! - [`start_node`] and [`start_sim`] start a ledger, on real or simulated ground;
 //! - a [`Handle`] takes transactions and messages and answers questions;
 //! - [`Streams`] bring final blocks, each once and in order, and messages;
-//! - [`verify_certificate`] checks finality offline.
+//! - [`verify_certificate`] checks finality offline;
+//! - [`Rates`] are allowances by key, here and at the HTTP edge.
 //!
 //! Inside: `pool` (the mempool), `ledger` (states of the chain), `proposer` and `verifier`
 //! (building and judging blocks), `engine` (assembly), `wire` (gossip and messages).
@@ -35,6 +36,7 @@ pub mod limits;
 mod options;
 mod pool;
 mod proposer;
+mod rates;
 mod runtime;
 mod signatures;
 #[cfg(not(test))]
@@ -54,5 +56,6 @@ pub use handle::{Handle, Status, Streams};
 pub use keys::{BadKey, EngineKey, engine_public, engine_secret, ledger_public};
 pub use options::{NodeOptions, Options, votes_directory};
 pub use pool::PoolError;
+pub use rates::Rates;
 #[cfg(not(test))]
 pub use simulated::{Oracle, Simulated, Started, simulated_network, start_sim};
