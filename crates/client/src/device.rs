@@ -314,7 +314,7 @@ impl Device {
 /// answer says only that it is late now.
 fn too_late(error: ClientError, tried: Vec<Attempt>) -> ClientError {
     let late = match &error {
-        ClientError::Unreachable { .. } => true,
+        ClientError::Unreachable { .. } | ClientError::Limited { .. } => true,
         ClientError::Refused { problem, .. } => {
             problem.code == ErrorCode::Rejected(RejectCode::BadDeadline)
         }
@@ -335,7 +335,9 @@ fn too_late(error: ClientError, tried: Vec<Attempt>) -> ClientError {
 /// Whether asking again later may help.
 fn may_pass(error: &ClientError) -> bool {
     match error {
-        ClientError::Unreachable { .. } | ClientError::Unattested { .. } => true,
+        ClientError::Unreachable { .. }
+        | ClientError::Unattested { .. }
+        | ClientError::Limited { .. } => true,
         ClientError::Refused { problem, .. } => passes(problem.code),
         _ => false,
     }

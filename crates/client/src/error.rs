@@ -35,6 +35,19 @@ pub enum ClientError {
         /// Every try.
         tried: Vec<Attempt>,
     },
+    /// Every node asks to slow down, again and again.
+    #[error(
+        "the nodes take no more from this key or address for now ({}): send less often, or try \
+         again in {} s",
+        list(tried),
+        retry_after.as_secs().max(1)
+    )]
+    Limited {
+        /// What each node said last.
+        tried: Vec<Attempt>,
+        /// How long the most patient of them asks to wait.
+        retry_after: Duration,
+    },
     /// The deadline passed before a node accepted the request.
     #[error(
         "the request's deadline passed before a node could accept it ({}): check with `network status` \
