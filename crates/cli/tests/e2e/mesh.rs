@@ -32,8 +32,22 @@ pub struct Mesh {
 impl Mesh {
     /// Makes one of four nodes and starts it.
     pub fn up() -> Self {
+        Self::up_with(&[])
+    }
+
+    /// The same, with some lines of the nodes' configurations replaced.
+    pub fn up_with(lines: &[(&str, &str)]) -> Self {
         let mesh = Self { root: tempfile::tempdir().expect("a temporary folder") };
         trustmesh_in(mesh.root.path(), &["network", "init", "mesh"]).ok();
+        for index in 1..=4 {
+            let path = mesh.folder().join(format!("node-{index}/node.toml"));
+            let mut text = std::fs::read_to_string(&path).expect("a configuration");
+            for (from, to) in lines {
+                assert!(text.contains(from), "{from:?} is not in {text}");
+                text = text.replace(from, to);
+            }
+            std::fs::write(&path, text).expect("a file can be written");
+        }
         mesh.start();
         mesh
     }
