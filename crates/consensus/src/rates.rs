@@ -74,6 +74,12 @@ impl<K: Hash + Eq + Copy> Rates<K> {
         self.used_by_us(key, now_ms).saturating_sub(may_be_used_us).div_ceil(1_000)
     }
 
+    /// Milliseconds in which so many units fill up.
+    #[must_use]
+    pub const fn fill_ms(&self, units: u64) -> u64 {
+        units.saturating_mul(self.unit_us).div_ceil(1_000)
+    }
+
     /// Takes units from a key's allowance, into debt if need be.
     pub fn charge(&mut self, key: K, units: u64, now_ms: u64) {
         if !self.full_us.contains_key(&key) && self.full_us.len() >= self.keys_max {

@@ -67,13 +67,15 @@ impl Allowances {
         now_ms: u64,
     ) -> Result<(), PoolError> {
         let needed = cost(state, signer, held.units().saturating_add(units));
-        if needed <= self.signers.left(signer, now_ms) {
-            return Ok(());
+        let left = self.signers.left(signer, now_ms);
+        match needed.checked_sub(left) {
+            None | Some(0) => Ok(()),
+            // What waits is paid when it becomes final; the rest must fill up first.
+            Some(missing) => {
+                let wait_ms = self.signers.fill_ms(missing);
+                Err(PoolError::SignerRate { signer: *signer, wait_ms })
+            }
         }
-        // What waits becomes final in the meantime: what is left then must do for the new one.
-        let needed = cost(state, signer, units);
-        let wait_ms = self.signers.wait_ms(signer, needed, now_ms).max(1);
-        Err(PoolError::SignerRate { signer: *signer, wait_ms })
     }
 
     /// A transaction of a signer became final.
@@ -128,6 +130,8 @@ mod tests {
         }
         let refused = allowances.check(&state, &operator, &Held::default(), 1, NOW_MS);
         assert_eq!(refused, Err(PoolError::SignerRate { signer: operator, wait_ms: 100 }));
+        let refused = allowances.check(&state, &operator, &Held::default(), 5, NOW_MS);
+        assert_eq!(refused, Err(PoolError::SignerRate { signer: operator, wait_ms: 500 }));
         assert_eq!(admitted(&allowances, &state, &operator, NOW_MS + 1_000), 10);
         assert_eq!(admitted(&allowances, &state, &node, NOW_MS), 80, "another is not concerned");
     }
