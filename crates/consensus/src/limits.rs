@@ -15,8 +15,9 @@ pub const POOL_SIGNER_BYTES_MAX: usize = POOL_BYTES_MAX / 8;
 /// Transactions of one device or operator that become final per second, over the whole
 /// network, before a node takes no more of it; a node's configuration may say otherwise.
 pub const SIGNER_TRANSACTIONS_PER_SECOND: u32 = 500;
-/// A signer's burst, in seconds of its rate.
-pub const SIGNER_BURST_SECONDS: u32 = 2;
+/// A signer's burst is its rate over this, but room for the longest transaction: a burst is
+/// taken by every node at once, and everybody notices it.
+pub const SIGNER_BURST_DIVISOR: u32 = 2;
 /// A node signs for many devices: it gets so many times the rate of one.
 pub const NODE_RATE_FACTOR: u32 = 4;
 /// A longer transaction counts as one per so many bytes begun.

@@ -16,12 +16,15 @@ name: one
 tasks:
   only: { app: noop, timeout: 5s }
 ";
-/// One request of a device per second, 20 notes of a signer and 40 at once.
+/// One request of a device per second, 20 notes of a signer and 128 at once.
 const SLOW: [(&str, &str); 2] = [
     ("device_requests_per_second = 30", "device_requests_per_second = 1"),
     ("signer_transactions_per_second = 500", "signer_transactions_per_second = 20"),
 ];
-const NOTES_PER_POST: u64 = 64;
+/// No divisor of the burst: one post is taken in part.
+const NOTES_PER_POST: u64 = 50;
+/// Notes that each node may take at once.
+const BURST: u64 = 128;
 /// Posts before a test gives up to see a refusal.
 const POSTS_MAX: u64 = 100;
 
@@ -123,8 +126,8 @@ fn a_member_that_floods_with_transactions_fills_no_block_of_others() {
         panic!("no post was refused as a whole");
     });
     assert_limited(&refused);
-    // Each node takes the burst of 40 once; what one has is not taken by the others again.
-    assert!(taken < 4 * NOTES_PER_POST, "{taken}");
+    // Each node may take a burst before it hears of the others', and a little in the meantime.
+    assert!(taken < 4 * BURST + NOTES_PER_POST, "{taken}");
     others_go_on(&mesh, &other);
 }
 

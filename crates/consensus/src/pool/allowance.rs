@@ -10,12 +10,15 @@ use super::mempool::{Held, PoolError};
 use crate::{
     limits::{
         NODE_RATE_FACTOR, PEER_GOSSIP_KIB_PER_SECOND, RATED_PEERS_MAX, RATED_SIGNERS_MAX,
-        SIGNER_BURST_SECONDS, SIGNER_TRANSACTIONS_PER_SECOND, SIGNER_UNIT_BYTES,
+        SIGNER_BURST_DIVISOR, SIGNER_TRANSACTIONS_PER_SECOND, SIGNER_UNIT_BYTES,
     },
     rates::Rates,
 };
 use trustmesh_state::State;
-use trustmesh_types::{PublicKey, records::Member};
+use trustmesh_types::{PublicKey, limits::TRANSACTION_BYTES_MAX, records::Member};
+
+/// Units of the longest transaction.
+const LONGEST_UNITS: u32 = (TRANSACTION_BYTES_MAX / SIGNER_UNIT_BYTES) as u32;
 
 /// Rates of signers and peers.
 pub(super) struct Allowances {
@@ -34,8 +37,9 @@ impl Default for Allowances {
 }
 
 fn signers(per_second: u32) -> Rates<PublicKey> {
-    let units = per_second.saturating_mul(NODE_RATE_FACTOR);
-    Rates::new(units, units.saturating_mul(SIGNER_BURST_SECONDS), RATED_SIGNERS_MAX)
+    let burst = (per_second / SIGNER_BURST_DIVISOR).max(LONGEST_UNITS);
+    let units = |transactions: u32| transactions.saturating_mul(NODE_RATE_FACTOR);
+    Rates::new(units(per_second), units(burst), RATED_SIGNERS_MAX)
 }
 
 /// What a transaction costs its signer: a node, which signs for many, pays less.
@@ -122,38 +126,38 @@ mod tests {
     fn a_signer_is_held_to_what_becomes_final_and_a_node_gets_more() {
         let (state, operator, node) = parts();
         let mut allowances = Allowances::default();
-        allowances.limit_signers(10);
-        assert_eq!(admitted(&allowances, &state, &operator, NOW_MS), 20);
-        assert_eq!(admitted(&allowances, &state, &node, NOW_MS), 80);
-        for _ in 0..20 {
+        allowances.limit_signers(1_000);
+        assert_eq!(admitted(&allowances, &state, &operator, NOW_MS), 500);
+        assert_eq!(admitted(&allowances, &state, &node, NOW_MS), 2_000);
+        for _ in 0..500 {
             allowances.charge(&state, operator, 200, NOW_MS);
         }
         let refused = allowances.check(&state, &operator, &Held::default(), 1, NOW_MS);
-        assert_eq!(refused, Err(PoolError::SignerRate { signer: operator, wait_ms: 100 }));
+        assert_eq!(refused, Err(PoolError::SignerRate { signer: operator, wait_ms: 1 }));
         let refused = allowances.check(&state, &operator, &Held::default(), 5, NOW_MS);
-        assert_eq!(refused, Err(PoolError::SignerRate { signer: operator, wait_ms: 500 }));
-        assert_eq!(admitted(&allowances, &state, &operator, NOW_MS + 1_000), 10);
-        assert_eq!(admitted(&allowances, &state, &node, NOW_MS), 80, "another is not concerned");
+        assert_eq!(refused, Err(PoolError::SignerRate { signer: operator, wait_ms: 5 }));
+        assert_eq!(admitted(&allowances, &state, &operator, NOW_MS + 100), 100);
+        assert_eq!(admitted(&allowances, &state, &node, NOW_MS), 2_000, "another is not concerned");
     }
 
     #[test]
-    fn a_long_transaction_counts_as_many() {
+    fn a_long_transaction_counts_as_many_and_is_taken_at_any_rate() {
         let (state, operator, _) = parts();
         let mut allowances = Allowances::default();
-        allowances.limit_signers(100);
-        allowances.charge(&state, operator, 128 * SIGNER_UNIT_BYTES, NOW_MS);
-        assert_eq!(admitted(&allowances, &state, &operator, NOW_MS), 200 - 128);
+        allowances.limit_signers(1);
+        assert_eq!(admitted(&allowances, &state, &operator, NOW_MS), units(TRANSACTION_BYTES_MAX));
+        allowances.charge(&state, operator, 100 * SIGNER_UNIT_BYTES, NOW_MS);
+        assert_eq!(admitted(&allowances, &state, &operator, NOW_MS), 28);
     }
 
     #[test]
     fn blocks_of_long_ago_count_for_nothing() {
         let (state, operator, _) = parts();
         let mut allowances = Allowances::default();
-        allowances.limit_signers(10);
-        for n in 0..1_000 {
+        for n in 0..10_000 {
             allowances.charge(&state, operator, 200, NOW_MS - 60_000 + n);
         }
-        assert_eq!(admitted(&allowances, &state, &operator, NOW_MS), 20);
+        assert_eq!(admitted(&allowances, &state, &operator, NOW_MS), 250);
     }
 
     #[test]

@@ -95,11 +95,11 @@ impl Default for HttpLimits {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Admission {
-    /// Requests of one device per second; bursts of as many. Each 64 KiB of input count as one
+    /// Requests of one device per second; bursts of a quarter as many. Each 64 KiB of input count as one
     /// more.
     pub device_requests_per_second: u32,
-    /// Transactions of one device or operator per second, each KiB begun as one; bursts of twice
-    /// as many. A node, which signs for many devices, gets four times that.
+    /// Transactions of one device or operator per second, each KiB begun as one; bursts of half
+    /// as many, at least 128. A node, which signs for many devices, gets four times that.
     pub signer_transactions_per_second: u32,
 }
 

@@ -29,8 +29,9 @@ const BODIES_BYTES_MAX: usize = limits::ARTIFACT_BODY_BYTES_MAX + 32 * 1024 * 10
 const ADDRESS_BODIES_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// One address may hold so many parts of all places to watch from.
 const ADDRESS_WATCHERS_DIVISOR: u32 = 4;
-/// Requests of one device that are on their way to the ledger through this node at once.
-const DEVICE_REQUESTS_AT_ONCE: u32 = 8;
+/// Requests of one device that are on their way to the ledger through this node at once: they
+/// are not counted on the ledger yet, and a device may go through all nodes.
+const DEVICE_REQUESTS_AT_ONCE: u32 = 2;
 
 /// The node behind the API.
 #[derive(Clone)]

@@ -8,7 +8,7 @@
 //! Whoever goes on after refusals is answered late, so that refusing it costs little.
 //!
 //! Invariants: an address of IPv6 counts by its /64 network; all memory of addresses and keys
-//! is bounded; bursts are twice the rate, but a device's are its rate, because each of its
+//! is bounded; bursts are twice the rate, but a device's are a quarter of it: each of its
 //! requests costs the whole mesh.
 
 use super::refusal::Refusal;
@@ -30,6 +30,8 @@ const BODY_UNIT_BYTES: u64 = 4 * 1024;
 const ANSWER_UNIT_BYTES: u64 = 16 * 1024;
 /// Bytes of a device's input that count as one more request for work.
 const INPUT_UNIT_BYTES: u64 = 64 * 1024;
+/// A device's burst is its rate over this.
+const DEVICE_BURST_DIVISOR: u32 = 4;
 /// What an address pays beside for something that does not verify.
 const FORGERY_UNITS: u64 = 8;
 /// Refusals of one address per second that are answered at once, and in a burst.
@@ -61,7 +63,7 @@ impl RateLimits {
             refusals: Rates::new(REFUSALS.0, REFUSALS.1, KEYS_MAX),
             connections: Rates::new(CONNECTIONS.0, CONNECTIONS.1, KEYS_MAX),
             keys: Rates::new(key, key.saturating_mul(2), KEYS_MAX),
-            devices: Rates::new(device, device, KEYS_MAX),
+            devices: Rates::new(device, device.div_ceil(DEVICE_BURST_DIVISOR), KEYS_MAX),
         };
         Self { inner: Mutex::new(inner) }
     }

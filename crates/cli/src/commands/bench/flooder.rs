@@ -160,15 +160,22 @@ impl Member {
             let spec =
                 SubmitSpec { workflow: workflow.clone(), data, deadline: DEADLINE, persist: false };
             let Ok(prepared) = device.prepare(spec) else { return };
-            while let Err(error) = device.send(&prepared).await {
-                let late = !matches!(error, ClientError::Limited { .. });
-                self.failed(error).await;
-                if late {
-                    break;
+            loop {
+                match device.send(&prepared).await {
+                    Ok(_) => {
+                        count(&self.counts.requests, 1);
+                        break;
+                    }
+                    Err(error @ ClientError::Limited { .. }) => {
+                        self.failed(error).await;
+                        count(&self.counts.sent, 1);
+                    }
+                    Err(error) => {
+                        self.failed(error).await;
+                        break;
+                    }
                 }
-                count(&self.counts.sent, 1);
             }
-            count(&self.counts.requests, 1);
         }
     }
 }
