@@ -198,7 +198,12 @@ impl Device {
                 Round::Again(why) if start.elapsed() >= wait => {
                     return Err(why.unwrap_or(ClientError::Pending { request: *id, waited: wait }));
                 }
-                Round::Again(_) => tokio::time::sleep(self.client.options().pause).await,
+                Round::Again(why) => {
+                    let asked = why.as_ref().map_or(Duration::ZERO, ClientError::retry_after);
+                    let left = until.saturating_duration_since(Instant::now());
+                    let pause = self.client.options().pause.max(asked.min(left));
+                    tokio::time::sleep(pause).await;
+                }
             }
         }
         Err(ClientError::Pending { request: *id, waited: wait })

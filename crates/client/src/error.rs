@@ -45,7 +45,7 @@ pub enum ClientError {
     Limited {
         /// What each node said last.
         tried: Vec<Attempt>,
-        /// How long the most patient of them asks to wait.
+        /// What the one that is ready first asks to wait.
         retry_after: Duration,
     },
     /// The deadline passed before a node accepted the request.
@@ -158,6 +158,20 @@ pub enum ClientError {
         /// What.
         what: String,
     },
+}
+
+impl ClientError {
+    /// How long whoever gave the error asks to be left alone.
+    #[must_use]
+    pub fn retry_after(&self) -> Duration {
+        match self {
+            Self::Limited { retry_after, .. } => *retry_after,
+            Self::Refused { problem, .. } => {
+                Duration::from_millis(problem.retry_after_ms().unwrap_or(0))
+            }
+            _ => Duration::ZERO,
+        }
+    }
 }
 
 fn list(tried: &[Attempt]) -> String {
