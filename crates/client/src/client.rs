@@ -4,6 +4,7 @@ use crate::{
     endpoint::Endpoint,
     error::{Attempt, ClientError},
     http::{Call, Connection, Failure},
+    options::Options,
 };
 use reqwest::Method;
 use serde::{Serialize, de::DeserializeOwned};
@@ -19,37 +20,8 @@ use trustmesh_api::{ErrorCode, Problem};
 use trustmesh_types::{
     NetworkId, PublicKey,
     genesis::{Genesis, faults_tolerated},
+    reject::RejectCode,
 };
-
-/// How patient a client is. Every wait and retry is bounded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Options {
-    /// To connect to a node.
-    pub connect_timeout: Duration,
-    /// For an answer, beside what a long poll waits.
-    pub answer_timeout: Duration,
-    /// Times that each node is asked before a call fails.
-    pub rounds: u32,
-    /// Pause after the first round; doubles, up to eight times as long.
-    pub pause: Duration,
-    /// For a transaction to become final.
-    pub final_timeout: Duration,
-    /// Heights that a transaction stays valid for; at most the network's own bound.
-    pub transaction_lifetime_blocks: u64,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            connect_timeout: Duration::from_secs(2),
-            answer_timeout: Duration::from_secs(15),
-            rounds: 3,
-            pause: Duration::from_millis(200),
-            final_timeout: Duration::from_secs(30),
-            transaction_lifetime_blocks: 512,
-        }
-    }
-}
 
 /// Most nodes that are remembered beside the endpoints given.
 const LEARNED_MAX: usize = 256;
@@ -101,7 +73,7 @@ impl Client {
             return Err(ClientError::NoEndpoint);
         }
         let network = genesis.network_id();
-        let connect = |e| Connection::new(e, network, options.connect_timeout);
+        let connect = |e| Connection::new(e, network, &options);
         let connections = endpoints.into_iter().map(connect).collect::<Result<_, _>>()?;
         let validators = genesis.nodes.iter().filter(|node| node.roles.validator);
         let inner = Inner {
@@ -192,29 +164,62 @@ impl Client {
     ) -> Result<(T, usize, PublicKey), ClientError> {
         let options = &self.inner.options;
         let count = self.inner.connections.len();
-        for round in 0..options.rounds.max(1) {
-            let mut pause = options.pause.saturating_mul(1 << round.min(3));
-            for (at, connection) in (0..count).filter_map(|n| {
-                let at = (first + n) % count;
-                self.inner.connections.get(at).map(|c| (at, c))
-            }) {
-                let address = &connection.endpoint.address;
-                match connection.call(call).await {
-                    Ok(answer) => return Ok((answer, at, connection.endpoint.node)),
-                    Err(failure) => {
-                        pause = pause.max(told_to_wait(&failure));
-                        tried.push(self.transient(address, failure)?);
+        let (mut failed, mut limited) = (0, 0);
+        loop {
+            let round = self.round_from(first, call, tried).await?;
+            let asked_to_wait = match round {
+                Asked::Answered(answer, at, node) => return Ok((answer, at, node)),
+                Asked::Limited(wait) => {
+                    limited += 1;
+                    Some(wait)
+                }
+                Asked::Failed(wait) => {
+                    failed += 1;
+                    Some(wait).filter(|wait| !wait.is_zero())
+                }
+            };
+            if failed >= options.rounds.max(1) || limited >= options.limited_rounds.max(1) {
+                // The last round says enough; earlier ones mostly repeat it.
+                let from = tried.len().saturating_sub(count);
+                let tried = tried.iter().skip(from).cloned().collect();
+                return Err(match round {
+                    Asked::Limited(retry_after) => ClientError::Limited { tried, retry_after },
+                    _ => ClientError::Unreachable { tried },
+                });
+            }
+            let doubled = (failed + limited - 1).min(3);
+            let pause = options.pause.saturating_mul(1 << doubled);
+            let pause = pause.max(asked_to_wait.unwrap_or_default());
+            tokio::time::sleep(pause.min(options.answer_timeout)).await;
+        }
+    }
+
+    /// Asks every node once, until one answers.
+    async fn round_from<T: DeserializeOwned>(
+        &self,
+        first: usize,
+        call: &Call,
+        tried: &mut Vec<Attempt>,
+    ) -> Result<Asked<T>, ClientError> {
+        let count = self.inner.connections.len();
+        let (mut shortest, mut longest, mut limited) = (Duration::MAX, Duration::ZERO, 0);
+        for at in (0..count).map(|n| (first + n) % count) {
+            let Some(connection) = self.inner.connections.get(at) else { continue };
+            match connection.call(call).await {
+                Ok(answer) => return Ok(Asked::Answered(answer, at, connection.endpoint.node)),
+                Err(failure) => {
+                    let wait = told_to_wait(&failure);
+                    longest = longest.max(wait);
+                    if is_limited(&failure) {
+                        limited += 1;
+                        shortest = shortest.min(wait);
                     }
+                    tried.push(self.transient(&connection.endpoint.address, failure)?);
                 }
             }
-            if round + 1 < options.rounds {
-                tokio::time::sleep(pause.min(options.answer_timeout)).await;
-            }
         }
-        // The last round says enough; earlier ones mostly repeat it.
-        let from = tried.len().saturating_sub(count);
-        let tried = tried.iter().skip(from).cloned().collect();
-        Err(ClientError::Unreachable { tried })
+        // When all ask to slow down, one is enough that takes more again.
+        Ok(if limited == count { Asked::Limited(shortest) } else { Asked::Failed(longest) })
     }
 
     /// What another node, or the same one later, may do better; everything else is final.
@@ -315,8 +320,7 @@ impl Client {
     }
 
     fn learn(&self, endpoint: &Endpoint) -> Result<Connection, ClientError> {
-        let (network, connect) = (self.network(), self.inner.options.connect_timeout);
-        let connection = Connection::new(endpoint.clone(), network, connect)?;
+        let connection = Connection::new(endpoint.clone(), self.network(), self.options())?;
         let mut learned = self.learned();
         if learned.len() < LEARNED_MAX {
             learned.insert(endpoint.node, connection.clone());
@@ -330,6 +334,20 @@ impl Client {
     }
 }
 
+/// What asking every node once gave.
+enum Asked<T> {
+    /// An answer, from which endpoint and node.
+    Answered(T, usize, PublicKey),
+    /// All ask to slow down, the one that is ready first for so long.
+    Limited(Duration),
+    /// None answered; the longest that any asks to wait.
+    Failed(Duration),
+}
+
+fn is_limited(failure: &Failure) -> bool {
+    matches!(failure, Failure::Problem(problem) if slows_down(problem.code))
+}
+
 /// How long a node asks to be left alone.
 fn told_to_wait(failure: &Failure) -> Duration {
     match failure {
@@ -338,14 +356,19 @@ fn told_to_wait(failure: &Failure) -> Duration {
     }
 }
 
+/// Whether a problem says "not so much at once".
+const fn slows_down(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::RateLimited | ErrorCode::Rejected(RejectCode::TooManyRequests))
+}
+
 /// Whether a problem says "not now" or "not here".
 pub(crate) const fn passes(code: ErrorCode) -> bool {
-    matches!(
-        code,
-        ErrorCode::Unavailable
-            | ErrorCode::RateLimited
-            | ErrorCode::Timeout
-            | ErrorCode::RequestTimeout
-            | ErrorCode::Internal
-    )
+    slows_down(code)
+        || matches!(
+            code,
+            ErrorCode::Unavailable
+                | ErrorCode::Timeout
+                | ErrorCode::RequestTimeout
+                | ErrorCode::Internal
+        )
 }

@@ -198,7 +198,12 @@ impl Device {
                 Round::Again(why) if start.elapsed() >= wait => {
                     return Err(why.unwrap_or(ClientError::Pending { request: *id, waited: wait }));
                 }
-                Round::Again(_) => tokio::time::sleep(self.client.options().pause).await,
+                Round::Again(why) => {
+                    let asked = why.as_ref().map_or(Duration::ZERO, ClientError::retry_after);
+                    let left = until.saturating_duration_since(Instant::now());
+                    let pause = self.client.options().pause.max(asked.min(left));
+                    tokio::time::sleep(pause).await;
+                }
             }
         }
         Err(ClientError::Pending { request: *id, waited: wait })
@@ -314,7 +319,7 @@ impl Device {
 /// answer says only that it is late now.
 fn too_late(error: ClientError, tried: Vec<Attempt>) -> ClientError {
     let late = match &error {
-        ClientError::Unreachable { .. } => true,
+        ClientError::Unreachable { .. } | ClientError::Limited { .. } => true,
         ClientError::Refused { problem, .. } => {
             problem.code == ErrorCode::Rejected(RejectCode::BadDeadline)
         }
@@ -335,7 +340,9 @@ fn too_late(error: ClientError, tried: Vec<Attempt>) -> ClientError {
 /// Whether asking again later may help.
 fn may_pass(error: &ClientError) -> bool {
     match error {
-        ClientError::Unreachable { .. } | ClientError::Unattested { .. } => true,
+        ClientError::Unreachable { .. }
+        | ClientError::Unattested { .. }
+        | ClientError::Limited { .. } => true,
         ClientError::Refused { problem, .. } => passes(problem.code),
         _ => false,
     }

@@ -35,6 +35,19 @@ pub enum ClientError {
         /// Every try.
         tried: Vec<Attempt>,
     },
+    /// Every node asks to slow down, again and again.
+    #[error(
+        "the nodes take no more from this key or address for now ({}): send less often, or try \
+         again in {} s",
+        list(tried),
+        retry_after.as_secs().max(1)
+    )]
+    Limited {
+        /// What each node said last.
+        tried: Vec<Attempt>,
+        /// What the one that is ready first asks to wait.
+        retry_after: Duration,
+    },
     /// The deadline passed before a node accepted the request.
     #[error(
         "the request's deadline passed before a node could accept it ({}): check with `network status` \
@@ -145,6 +158,20 @@ pub enum ClientError {
         /// What.
         what: String,
     },
+}
+
+impl ClientError {
+    /// How long whoever gave the error asks to be left alone.
+    #[must_use]
+    pub fn retry_after(&self) -> Duration {
+        match self {
+            Self::Limited { retry_after, .. } => *retry_after,
+            Self::Refused { problem, .. } => {
+                Duration::from_millis(problem.retry_after_ms().unwrap_or(0))
+            }
+            _ => Duration::ZERO,
+        }
+    }
 }
 
 fn list(tried: &[Attempt]) -> String {

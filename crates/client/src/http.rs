@@ -1,7 +1,10 @@
 //! One node: a pool of connections to it, and one call with its answer read within bounds.
 
-use crate::{endpoint::Endpoint, error::ClientError, tls};
-use reqwest::{Method, Response, StatusCode, header::CONTENT_TYPE};
+use crate::{endpoint::Endpoint, error::ClientError, options::Options, tls};
+use reqwest::{
+    Method, Response, StatusCode,
+    header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER},
+};
 use serde::{Deserialize, de::DeserializeOwned};
 use std::{error::Error as _, sync::Arc, time::Duration};
 use tokio::sync::OnceCell;
@@ -57,7 +60,7 @@ impl Connection {
     pub(crate) fn new(
         endpoint: Endpoint,
         network: NetworkId,
-        connect: Duration,
+        options: &Options,
     ) -> Result<Self, ClientError> {
         let local = |what: String| ClientError::Local { what: format!("TLS set-up: {what}") };
         let tls = tls::config(endpoint.node).map_err(|e| local(e.to_string()))?;
@@ -66,7 +69,8 @@ impl Connection {
             .https_only(true)
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(connect)
+            .connect_timeout(options.connect_timeout)
+            .local_address(options.local_address)
             .user_agent(concat!("trustmesh-client/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|e| local(e.to_string()))?;
@@ -115,11 +119,12 @@ impl Connection {
             .get(CONTENT_TYPE)
             .and_then(|v| v.to_str().ok())
             .is_some_and(|v| v.starts_with(problem::CONTENT_TYPE));
+        let retry_after_ms = retry_after_ms(response.headers());
         let body = read(response).await?;
         if status.is_success() {
             return serde_json::from_slice(&body).map_err(|e| Failure::Bad(e.to_string()));
         }
-        Err(not_ok(status, is_problem, &body))
+        Err(not_ok(status, is_problem, &body, retry_after_ms))
     }
 }
 
@@ -136,8 +141,25 @@ async fn read(mut response: Response) -> Result<Vec<u8>, Failure> {
     Ok(body)
 }
 
-fn not_ok(status: StatusCode, is_problem: bool, body: &[u8]) -> Failure {
+/// Milliseconds that the header `Retry-After` asks to wait, in its form of seconds.
+fn retry_after_ms(headers: &HeaderMap) -> Option<u64> {
+    let seconds: u64 = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(seconds.saturating_mul(1_000))
+}
+
+fn not_ok(
+    status: StatusCode,
+    is_problem: bool,
+    body: &[u8],
+    retry_after_ms: Option<u64>,
+) -> Failure {
     if is_problem && let Ok(problem) = serde_json::from_slice::<Problem>(body) {
+        return Failure::Problem(Box::new(problem));
+    }
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        // Something between here and the node says so.
+        let wait_ms = retry_after_ms.unwrap_or(0);
+        let problem = Problem::rate_limited("too many requests", wait_ms);
         return Failure::Problem(Box::new(problem));
     }
     let text: String = String::from_utf8_lossy(body).chars().take(200).collect();

@@ -115,12 +115,22 @@ impl Handle {
             })
             .collect();
         let (reply, outcomes) = oneshot::channel();
-        let refused = match self.0.intake.try_send(Arrival { transactions, reply: Some(reply) }) {
+        let refused = match self.0.intake.try_send(Arrival {
+            transactions,
+            reply: Some(reply),
+            peer: None,
+        }) {
             Ok(()) => SubmitError::Stopping,
             Err(TrySendError::Full(_)) => SubmitError::Busy,
             Err(TrySendError::Closed(_)) => SubmitError::Stopping,
         };
         outcomes.await.unwrap_or_else(|_| vec![Err(refused); count])
+    }
+
+    /// Sets how many transactions of one device or operator may become final per second before
+    /// this node takes no more of it; nodes get [`crate::limits::NODE_RATE_FACTOR`] times that.
+    pub fn limit_signers(&self, per_second: u32) {
+        self.0.pool.limit_signers(per_second);
     }
 
     /// The newest final state.

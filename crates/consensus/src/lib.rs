@@ -5,7 +5,8 @@
 //! - a [`Handle`] takes transactions and messages and answers questions;
 //! - [`Streams`] bring final blocks, each once and in order, messages, and proofs that a
 //!   validator contradicted itself;
-//! - [`verify_certificate`] checks finality offline.
+//! - [`verify_certificate`] checks finality offline;
+//! - [`Rates`] are allowances by key, here and at the HTTP edge.
 //!
 //! Inside: `pool` (the mempool), `ledger` (states of the chain), `proposer` and `verifier`
 //! (building and judging blocks), `engine` (assembly), `wire` (gossip and messages), `votes`
@@ -38,6 +39,7 @@ pub mod limits;
 mod options;
 mod pool;
 mod proposer;
+mod rates;
 mod runtime;
 mod signatures;
 #[cfg(not(test))]
@@ -65,6 +67,7 @@ pub use handle::{Handle, Status, Streams};
 pub use keys::{BadKey, EngineKey, engine_public, engine_secret, ledger_public};
 pub use options::{NodeOptions, Options, votes_directory};
 pub use pool::PoolError;
+pub use rates::Rates;
 #[cfg(not(test))]
 pub use simulated::{
     Oracle, Simulated, Started, simulated_network, start_evil, start_sim, tapped_network,

@@ -8,8 +8,28 @@ use std::time::Duration;
 pub const POOL_TRANSACTIONS_MAX: usize = 32_768;
 /// Most bytes of transactions that wait in the mempool.
 pub const POOL_BYTES_MAX: usize = 32 * 1024 * 1024;
-/// Most transactions of one signer that wait in the mempool.
-pub const POOL_SIGNER_TRANSACTIONS_MAX: usize = 4_096;
+/// Most transactions of one signer that wait in the mempool: a sixteenth of it.
+pub const POOL_SIGNER_TRANSACTIONS_MAX: usize = POOL_TRANSACTIONS_MAX / 16;
+/// Most bytes of transactions of one signer that wait in the mempool: an eighth of it.
+pub const POOL_SIGNER_BYTES_MAX: usize = POOL_BYTES_MAX / 8;
+/// Transactions of one device or operator that become final per second, over the whole
+/// network, before a node takes no more of it; a node's configuration may say otherwise.
+pub const SIGNER_TRANSACTIONS_PER_SECOND: u32 = 500;
+/// A signer's burst is its rate over this, but room for the longest transaction: a burst is
+/// taken by every node at once, and everybody notices it.
+pub const SIGNER_BURST_DIVISOR: u32 = 2;
+/// A node signs for many devices: it gets so many times the rate of one.
+pub const NODE_RATE_FACTOR: u32 = 4;
+/// A longer transaction counts as one per so many bytes begun.
+pub const SIGNER_UNIT_BYTES: usize = 1_024;
+/// Signers whose rates are remembered; only members are.
+pub const RATED_SIGNERS_MAX: usize = 65_536;
+/// KiB of gossip that one peer may bring per second; twice as much at once.
+pub const PEER_GOSSIP_KIB_PER_SECOND: u32 = 16 * 1024;
+/// Messages that one peer may bring per second; twice as many at once.
+pub const PEER_MESSAGES_PER_SECOND: u32 = 4_096;
+/// Peers whose rates are remembered.
+pub const RATED_PEERS_MAX: usize = 1_024;
 /// Ids of transactions whose signature was checked outside the mempool, per generation of two.
 pub const VERIFIED_IDS_MAX: usize = 8_192;
 /// Groups of transactions that wait for their signatures to be checked.

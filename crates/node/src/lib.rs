@@ -6,8 +6,9 @@
 //! this crate has the clock, the sockets and the disk.
 //!
 //! Invariants: a data directory is used by one process of one node of one network (`guard`);
-//! every queue, body, wait and connection is bounded (`config::HttpLimits`, `driver`);
-//! nothing that comes from outside ends the process.
+//! every queue, body, wait and connection is bounded, and what one member may take of them
+//! (`config::HttpLimits`, `config::Admission`, `driver`); nothing that comes from outside ends
+//! the process.
 
 mod clock;
 pub mod config;

@@ -112,6 +112,7 @@ pub async fn run(config: NodeConfig) -> Result<(), NodeError> {
         threads: THREADS,
     })
     .await?;
+    consensus.limit_signers(config.admission.signer_transactions_per_second);
     let (trigger, stop) = Stop::new();
     let (control, calls) = Control::new();
     let (outcomes, outcomes_end) = mpsc::unbounded_channel();
@@ -127,6 +128,7 @@ pub async fn run(config: NodeConfig) -> Result<(), NodeError> {
         store: store.clone(),
         runner: runner.clone(),
         limits: config.http,
+        admission: config.admission,
         stop: stop.clone(),
     };
     let agent = Config {

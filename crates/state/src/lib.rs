@@ -21,6 +21,9 @@ mod state;
 pub mod store;
 pub mod tables;
 
-pub use machine::{Draft, Executed, Invalid, InvalidBlock, Proposal};
+pub use machine::{
+    Draft, Executed, Invalid, InvalidBlock, NODE_SHARE_TRANSACTIONS_MAX, Proposal,
+    SHARE_TRANSACTIONS_MAX,
+};
 pub use state::{DeviceView, Finalized, NodeView, State};
 pub use store::{StateProof, Store};

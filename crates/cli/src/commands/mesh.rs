@@ -10,7 +10,7 @@ use crate::{
 };
 use std::{collections::BTreeMap, path::Path};
 use tempfile::TempDir;
-use trustmesh_client::{Client, Endpoint, Operator};
+use trustmesh_client::{Client, Endpoint, Operator, Options};
 use trustmesh_node::local::{LocalError, LocalNetwork, LocalOptions, StartMode};
 use trustmesh_types::{NetworkId, PublicKey};
 
@@ -108,6 +108,13 @@ impl Mesh {
         let by = first.checked_rem(endpoints.len()).unwrap_or(0);
         endpoints.rotate_left(by);
         Ok(Client::new(genesis, endpoints)?)
+    }
+
+    /// A client of one node alone, with its own patience.
+    pub fn client_of(&self, node: usize, options: Options) -> Done<Client> {
+        let genesis = self.network.genesis();
+        let endpoint = Endpoint::of_genesis(genesis).into_iter().nth(node);
+        Ok(Client::with_options(genesis, endpoint.into_iter().collect(), options)?)
     }
 
     /// The operator that genesis names.

@@ -14,6 +14,7 @@
 mod bad_input;
 mod demo;
 mod faults;
+mod flood;
 mod lies;
 mod mesh;
 mod policies;

@@ -44,6 +44,23 @@ impl Mesh {
         mesh
     }
 
+    /// The same, with some lines of the nodes' configurations replaced.
+    pub fn up_changed(lines: &[(&str, &str)]) -> Self {
+        let mesh = Self { root: tempfile::tempdir().expect("a temporary folder") };
+        trustmesh_in(mesh.root.path(), &["network", "init", "mesh"]).ok();
+        for index in 1..=4 {
+            let path = mesh.folder().join(format!("node-{index}/node.toml"));
+            let mut text = std::fs::read_to_string(&path).expect("a configuration");
+            for (from, to) in lines {
+                assert!(text.contains(from), "{from:?} is not in {text}");
+                text = text.replace(from, to);
+            }
+            std::fs::write(&path, text).expect("a file can be written");
+        }
+        mesh.start();
+        mesh
+    }
+
     /// The network's folder.
     pub fn folder(&self) -> PathBuf {
         self.root.path().join("mesh")

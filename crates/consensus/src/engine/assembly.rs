@@ -204,8 +204,10 @@ fn start_wires<E: Runtime, T: Transport>(
     context
         .child("gossip_out")
         .spawn(move |context| wire::send_transactions(context, network, gossip_queue));
-    let to_intake = intake.clone();
-    context.child("gossip_in").spawn(move |_| wire::receive_transactions(from_network, to_intake));
+    let (to_intake, shares) = (intake.clone(), pool.clone());
+    context
+        .child("gossip_in")
+        .spawn(move |context| wire::receive_transactions(context, from_network, shares, to_intake));
     let (again, waiting) = (gossip.clone(), pool.clone());
     context.child("regossip").spawn(move |context| wire::regossip(context, waiting, again));
     let (pool, ledger) = (pool.clone(), ledger.clone());
@@ -217,6 +219,8 @@ fn start_wires<E: Runtime, T: Transport>(
     context
         .child("messages_out")
         .spawn(move |context| wire::send_messages(context, network, outbox_queue));
-    context.child("messages_in").spawn(move |_| wire::receive_messages(from_network, consumer));
+    context
+        .child("messages_in")
+        .spawn(move |context| wire::receive_messages(context, from_network, consumer));
     Wires { intake, outbox, messages: received }
 }

@@ -132,7 +132,7 @@ impl Delivery {
             }
         };
         let height = block.number();
-        self.pool.finalized(block.ids(), height);
+        self.pool.finalized(&finalized.state, &block.block().transactions, block.ids());
         self.observer.tell(block);
         let state = finalized.state.clone();
         // A consumer that is gone no longer wants blocks; the chain goes on without it.

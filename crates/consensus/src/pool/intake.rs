@@ -4,7 +4,7 @@
 //! While a batch is being checked the next one gathers, so batches grow with the load and a
 //! lone transaction waits for nothing.
 
-use super::{Pool, PoolError};
+use super::{Pool, PoolError, allowance};
 use crate::{
     error::SubmitError,
     ledger::Ledger,
@@ -13,8 +13,12 @@ use crate::{
     signatures,
 };
 use commonware_utils::channel::{mpsc, oneshot};
-use std::{collections::HashSet, sync::Arc};
-use trustmesh_types::{SignedTransaction, TxId, limits::TRANSACTION_BYTES_MAX};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+use trustmesh_state::State;
+use trustmesh_types::{PublicKey, SignedTransaction, TxId, limits::TRANSACTION_BYTES_MAX};
 
 /// A transaction with what was computed of it on arrival.
 pub(crate) struct Incoming {
@@ -32,6 +36,8 @@ pub(crate) struct Arrival {
     pub(crate) transactions: Vec<Incoming>,
     /// For those submitted at this node: who waits for the outcome. They are gossiped.
     pub(crate) reply: Option<oneshot::Sender<Vec<Result<TxId, SubmitError>>>>,
+    /// For those that were gossiped: by whom.
+    pub(crate) peer: Option<PublicKey>,
 }
 
 type Outcome = Result<TxId, SubmitError>;
@@ -40,6 +46,19 @@ type Outcome = Result<TxId, SubmitError>;
 enum Step {
     Done(Outcome),
     Check(Incoming),
+}
+
+/// A transaction's step, and the peer that brought it; without one it came in at this node.
+type Brought = (Option<PublicKey>, Step);
+
+/// What the transactions that came together have in common.
+struct Batch<'a> {
+    pool: &'a Pool,
+    state: State,
+    now_ms: u64,
+    seen: HashSet<TxId>,
+    /// Units of each signer's transactions that came before.
+    ahead: HashMap<PublicKey, u64>,
 }
 
 /// Runs until the sending side is gone.
@@ -72,21 +91,20 @@ async fn take<E: Runtime>(
     entropy: [u8; 32],
     groups: Vec<Arrival>,
 ) {
-    let state = ledger.state();
-    let mut seen = HashSet::new();
+    let now_ms = runtime::now_ms(context);
+    let (seen, ahead) = (HashSet::new(), HashMap::new());
+    let mut batch = Batch { pool, state: ledger.state(), now_ms, seen, ahead };
     let mut replies = Vec::new();
     let mut steps = Vec::new();
     for group in groups {
-        let own = group.reply.is_some();
         let before = steps.len();
         for incoming in group.transactions {
-            steps.push((own, admit(pool, &state, &mut seen, incoming)));
+            steps.push((group.peer, batch.admit(incoming)));
         }
         replies.push((group.reply, steps.len() - before));
     }
 
-    let (steps, bad) = check(context, &state, entropy, steps).await;
-    let now_ms = runtime::now_ms(context);
+    let (steps, bad) = check(context, &batch.state, entropy, steps).await;
     let mut outcomes = insert(pool, gossip, steps, &bad, now_ms).into_iter();
     for (reply, count) in replies {
         let group: Vec<Outcome> = outcomes.by_ref().take(count).collect();
@@ -97,31 +115,32 @@ async fn take<E: Runtime>(
     }
 }
 
-/// All that can be said without looking at the signature.
-fn admit(
-    pool: &Pool,
-    state: &trustmesh_state::State,
-    seen: &mut HashSet<TxId>,
-    incoming: Incoming,
-) -> Step {
-    let id = incoming.id;
-    if pool.contains(&id) {
-        return Step::Done(Ok(id));
-    }
-    if incoming.bytes > TRANSACTION_BYTES_MAX {
-        let got_bytes = incoming.bytes;
-        return Step::Done(Err(SubmitError::TooLarge {
-            got_bytes,
-            max_bytes: TRANSACTION_BYTES_MAX,
-        }));
-    }
-    if let Err(reason) = state.admit(&incoming.transaction, &id) {
-        return Step::Done(Err(SubmitError::Inadmissible { id, reason }));
-    }
-    if seen.insert(id) {
+impl Batch<'_> {
+    /// All that can be said without looking at the signature, cheap things first. A flood is
+    /// refused here.
+    fn admit(&mut self, incoming: Incoming) -> Step {
+        let (id, bytes) = (incoming.id, incoming.bytes);
+        if self.pool.contains(&id) {
+            return Step::Done(Ok(id));
+        }
+        if bytes > TRANSACTION_BYTES_MAX {
+            let max_bytes = TRANSACTION_BYTES_MAX;
+            return Step::Done(Err(SubmitError::TooLarge { got_bytes: bytes, max_bytes }));
+        }
+        if let Err(reason) = self.state.admit(&incoming.transaction, &id) {
+            return Step::Done(Err(SubmitError::Inadmissible { id, reason }));
+        }
+        if self.seen.contains(&id) {
+            return Step::Done(Err(SubmitError::Repeated { id }));
+        }
+        let signer = incoming.transaction.transaction.signer;
+        let ahead = self.ahead.entry(signer).or_default();
+        if let Err(full) = self.pool.admits(&self.state, &signer, (*ahead, bytes), self.now_ms) {
+            return Step::Done(Err(full.into()));
+        }
+        *ahead += allowance::units(bytes);
+        self.seen.insert(id);
         Step::Check(incoming)
-    } else {
-        Step::Done(Err(SubmitError::Repeated { id }))
     }
 }
 
@@ -129,10 +148,10 @@ fn admit(
 /// those to be checked, of the bad ones.
 async fn check<E: Runtime>(
     context: &E,
-    state: &trustmesh_state::State,
+    state: &State,
     entropy: [u8; 32],
-    steps: Vec<(bool, Step)>,
-) -> (Vec<(bool, Step)>, Vec<usize>) {
+    steps: Vec<Brought>,
+) -> (Vec<Brought>, Vec<usize>) {
     let network = state.network();
     let count = steps.iter().filter(|(_, step)| matches!(step, Step::Check(_))).count();
     let work = move || {
@@ -152,18 +171,23 @@ async fn check<E: Runtime>(
 fn insert(
     pool: &Pool,
     gossip: &mpsc::Sender<Vec<u8>>,
-    steps: Vec<(bool, Step)>,
+    steps: Vec<Brought>,
     bad: &[usize],
     now_ms: u64,
 ) -> Vec<Outcome> {
     let mut checked = 0;
     let (mut outcomes, mut good) = (Vec::with_capacity(steps.len()), Vec::new());
-    for (own, step) in steps {
+    for (peer, step) in steps {
         match step {
             Step::Done(outcome) => outcomes.push(outcome),
             Step::Check(incoming) => {
                 let id = incoming.id;
+                let own = peer.is_none();
                 if bad.binary_search(&checked).is_ok() {
+                    if let Some(peer) = peer {
+                        pool.distrust(peer, now_ms);
+                        tracing::warn!(%peer, "a peer gossips bad signatures and is not heard for a while");
+                    }
                     outcomes.push(Err(SubmitError::Signature { id }));
                 } else {
                     if own {

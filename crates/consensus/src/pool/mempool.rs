@@ -1,15 +1,21 @@
-//! Transactions in order of arrival, bounded by count, bytes and signer, so that no member
-//! can crowd out the others (PROTOCOL §9, flood).
+//! Transactions in order of arrival, bounded by count and bytes, in all and of each signer, so
+//! that no member can crowd out the others (PROTOCOL §9, flood).
+//!
+//! For a block the signers take turns, the one whose transaction waits longest first; what was
+//! chosen goes in by arrival. So a block that can't take all has something of everybody.
 //!
 //! Invariants: `by_id`, `by_expiry`, `per_signer` and `bytes` always describe exactly the
 //! transactions of `waiting`. Hash maps are only looked up, never iterated: what a node
 //! proposes depends on arrival order alone.
 
+use super::allowance;
 use crate::limits::{
-    POOL_BYTES_MAX, POOL_SIGNER_TRANSACTIONS_MAX, POOL_TRANSACTIONS_MAX, REGOSSIP_BYTES_MAX,
+    POOL_BYTES_MAX, POOL_SIGNER_BYTES_MAX, POOL_SIGNER_TRANSACTIONS_MAX, POOL_TRANSACTIONS_MAX,
+    REGOSSIP_BYTES_MAX,
 };
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    iter,
     sync::Arc,
 };
 use trustmesh_state::State;
@@ -38,6 +44,38 @@ pub enum PoolError {
         /// How many of its transactions wait.
         waiting: usize,
     },
+    /// The signer's transactions come faster than the network takes them from one member.
+    #[error(
+        "{} brings transactions faster than the network takes them from one member: come back in {wait_ms} ms",
+        signer.short()
+    )]
+    SignerRate {
+        /// The signer.
+        signer: PublicKey,
+        /// When there is room again.
+        wait_ms: u64,
+    },
+}
+
+/// What waits of one signer.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    places: BTreeSet<u64>,
+    bytes: usize,
+    units: u64,
+}
+
+impl Held {
+    /// What it will cost the signer.
+    pub(super) const fn units(&self) -> u64 {
+        self.units
+    }
+
+    /// Whether there is no room for another transaction.
+    fn full(&self, bytes: usize) -> bool {
+        self.places.len() >= POOL_SIGNER_TRANSACTIONS_MAX
+            || self.bytes.saturating_add(bytes) > POOL_SIGNER_BYTES_MAX
+    }
 }
 
 struct Entry {
@@ -57,7 +95,7 @@ pub(super) struct Mempool {
     by_id: HashMap<TxId, u64>,
     by_expiry: BTreeSet<(u64, u64)>,
     own: BTreeSet<u64>,
-    per_signer: HashMap<PublicKey, usize>,
+    per_signer: BTreeMap<PublicKey, Held>,
     bytes: usize,
 }
 
@@ -75,6 +113,25 @@ impl Mempool {
         self.waiting.get(at).map(|entry| &entry.transaction.signature)
     }
 
+    /// What waits of a signer.
+    pub(super) fn held(&self, signer: &PublicKey) -> Option<&Held> {
+        self.per_signer.get(signer)
+    }
+
+    /// Whether there is room for a transaction of a signer.
+    pub(super) fn room(&self, signer: &PublicKey, bytes: usize) -> Result<(), PoolError> {
+        if self.len() >= POOL_TRANSACTIONS_MAX || self.bytes + bytes > POOL_BYTES_MAX {
+            return Err(PoolError::Full { transactions: self.len(), bytes: self.bytes });
+        }
+        match self.held(signer).filter(|held| held.full(bytes)) {
+            Some(held) => {
+                let waiting = held.places.len();
+                Err(PoolError::SignerFull { signer: *signer, waiting })
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Adds a transaction; one that is there already stays as it is.
     pub(super) fn insert(
         &mut self,
@@ -86,18 +143,14 @@ impl Mempool {
         if self.contains(&id) {
             return Ok(());
         }
-        let full = self.len() >= POOL_TRANSACTIONS_MAX || self.bytes + bytes > POOL_BYTES_MAX;
-        if full {
-            return Err(PoolError::Full { transactions: self.len(), bytes: self.bytes });
-        }
         let signer = transaction.transaction.signer;
-        let count = self.per_signer.entry(signer).or_default();
-        if *count >= POOL_SIGNER_TRANSACTIONS_MAX {
-            return Err(PoolError::SignerFull { signer, waiting: *count });
-        }
-        *count += 1;
+        self.room(&signer, bytes)?;
         let at = self.next;
         self.next += 1;
+        let held = self.per_signer.entry(signer).or_default();
+        held.places.insert(at);
+        held.bytes += bytes;
+        held.units += allowance::units(bytes);
         self.bytes += bytes;
         self.by_id.insert(id, at);
         self.by_expiry.insert((transaction.transaction.valid_until_height, at));
@@ -115,22 +168,46 @@ impl Mempool {
         self.by_expiry.remove(&(transaction.valid_until_height, at));
         self.own.remove(&at);
         self.bytes -= entry.bytes;
-        if let Some(count) = self.per_signer.get_mut(&transaction.signer) {
-            *count -= 1;
-            if *count == 0 {
+        if let Some(held) = self.per_signer.get_mut(&transaction.signer) {
+            held.places.remove(&at);
+            held.bytes -= entry.bytes;
+            held.units -= allowance::units(entry.bytes);
+            if held.places.is_empty() {
                 self.per_signer.remove(&transaction.signer);
             }
         }
     }
 
+    /// What waits, the signers taking turns.
+    fn in_turns(&self) -> impl Iterator<Item = (u64, &Entry)> {
+        let mut queues: Vec<_> = self.per_signer.values().map(|held| held.places.iter()).collect();
+        queues.sort_unstable_by_key(|places| places.clone().next().copied());
+        let mut queues = VecDeque::from(queues);
+        iter::from_fn(move || {
+            while let Some(mut places) = queues.pop_front() {
+                if let Some(at) = places.next() {
+                    queues.push_back(places);
+                    return Some(*at);
+                }
+            }
+            None
+        })
+        .filter_map(|at| Some((at, self.waiting.get(&at)?)))
+    }
+
+    /// What a block on `parent` may hold, each signer's share of it.
     pub(super) fn select(&self, parent: &State) -> Vec<(TxId, Arc<SignedTransaction>)> {
-        let candidates: Vec<&Entry> = self.waiting.values().collect();
-        parent
-            .select(candidates.iter().map(|e| (e.id, e.bytes, e.transaction.as_ref())))
-            .into_iter()
-            .filter_map(|at| candidates.get(at))
-            .map(|entry| (entry.id, Arc::clone(&entry.transaction)))
-            .collect()
+        let mut offered = Vec::new();
+        let candidates = self.in_turns().map(|(at, entry)| {
+            offered.push(at);
+            (entry.id, entry.bytes, entry.transaction.as_ref())
+        });
+        let chosen = parent.select(candidates);
+        let mut places: Vec<u64> =
+            chosen.into_iter().filter_map(|index| offered.get(index).copied()).collect();
+        places.sort_unstable();
+        let entries = places.iter().filter_map(|at| self.waiting.get(at));
+        entries.map(|entry| (entry.id, Arc::clone(&entry.transaction))).collect()
     }
 
     pub(super) fn finalized(&mut self, ids: &[TxId], height: u64) {
@@ -172,68 +249,5 @@ impl Mempool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use trustmesh_types::{
-        Digest, NetworkId, Payload, SecretKey, Transaction, transaction::TRANSACTION_VERSION,
-    };
-
-    fn note(signer: u8, nonce: u64, valid_until_height: u64) -> (TxId, Arc<SignedTransaction>) {
-        let key = SecretKey::from_seed([signer; 32]);
-        let signed = Transaction {
-            version: TRANSACTION_VERSION,
-            network: NetworkId(Digest([0; 32])),
-            signer: key.public(),
-            valid_until_height,
-            nonce,
-            payload: Payload::Note { bytes: vec![1; 8] },
-        }
-        .sign(&key);
-        (signed.id(), Arc::new(signed))
-    }
-
-    #[test]
-    fn one_signer_cannot_fill_it_and_inclusion_makes_room() {
-        let mut pool = Mempool::default();
-        let mut first = None;
-        for nonce in 0..POOL_SIGNER_TRANSACTIONS_MAX as u64 {
-            let (id, tx) = note(1, nonce, 10);
-            first.get_or_insert(id);
-            pool.insert(id, 200, tx, None).unwrap();
-        }
-        let (id, tx) = note(1, u64::MAX, 10);
-        let refused = pool.insert(id, 200, tx.clone(), None);
-        assert!(matches!(refused, Err(PoolError::SignerFull { .. })));
-        let (other, by_other) = note(2, 0, 10);
-        pool.insert(other, 200, by_other, None).unwrap();
-        pool.finalized(&[first.unwrap()], 3);
-        pool.insert(id, 200, tx, None).unwrap();
-    }
-
-    #[test]
-    fn expired_transactions_leave_and_nothing_is_left_behind() {
-        let mut pool = Mempool::default();
-        for (nonce, until) in [(0, 5), (1, 6), (2, 7)] {
-            let (id, tx) = note(1, nonce, until);
-            pool.insert(id, 100, tx, Some(0)).unwrap();
-        }
-        pool.finalized(&[], 6);
-        assert_eq!(pool.len(), 1);
-        assert_eq!(pool.bytes, 100);
-        pool.finalized(&[], 7);
-        assert!(pool.by_id.is_empty() && pool.own.is_empty() && pool.per_signer.is_empty());
-        assert_eq!(pool.bytes, 0);
-    }
-
-    #[test]
-    fn only_own_transactions_are_gossiped_again_and_not_too_soon() {
-        let mut pool = Mempool::default();
-        let (own, own_tx) = note(1, 0, 10);
-        let (other, other_tx) = note(1, 1, 10);
-        pool.insert(own, 100, own_tx, Some(1_000)).unwrap();
-        pool.insert(other, 100, other_tx, None).unwrap();
-        assert!(pool.due_for_gossip(999, 1_999).is_empty());
-        assert_eq!(pool.due_for_gossip(1_000, 2_000).len(), 1);
-        assert!(pool.due_for_gossip(1_500, 2_500).is_empty());
-    }
-}
+#[path = "mempool_tests.rs"]
+mod tests;

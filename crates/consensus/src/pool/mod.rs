@@ -3,25 +3,31 @@
 //! Every transaction in it was admissible in the finalized state and has a good signature.
 //! A node checks each signature once: on arrival, or, when a block brings it first, with the
 //! block.
+//!
+//! No member crowds out the others: `allowance` bounds how fast each signer's transactions
+//! come, `mempool` how many wait, `State::select` how many go into one block.
 
+mod allowance;
 mod intake;
 mod mempool;
 mod verified;
 
+use allowance::Allowances;
 pub(crate) use intake::{Arrival, Incoming, run as run_intake};
-use mempool::Mempool;
 pub use mempool::PoolError;
+use mempool::{Held, Mempool};
 
 use commonware_utils::sync::{Mutex, Notify};
 use std::sync::Arc;
 use trustmesh_state::State;
-use trustmesh_types::{Signature, SignedTransaction, TxId};
+use trustmesh_types::{PublicKey, Signature, SignedTransaction, TxId, codec};
 use verified::Verified;
 
 #[derive(Default)]
 struct Inner {
     waiting: Mempool,
     verified: Verified,
+    allowances: Allowances,
 }
 
 /// The mempool and what is known of signatures, shared by the tasks of a node.
@@ -40,6 +46,44 @@ impl Pool {
     /// Whether that transaction waits.
     pub(crate) fn contains(&self, id: &TxId) -> bool {
         self.inner.lock().waiting.contains(id)
+    }
+
+    /// Transactions of one device or operator that may become final per second; nodes get
+    /// more ([`crate::limits::NODE_RATE_FACTOR`]).
+    pub(crate) fn limit_signers(&self, per_second: u32) {
+        self.inner.lock().allowances.limit_signers(per_second);
+    }
+
+    /// Whether a signer may bring a transaction of `bytes`, after some of `ahead` units that
+    /// came with it. Looks only: the signature is not checked yet.
+    pub(crate) fn admits(
+        &self,
+        state: &State,
+        signer: &PublicKey,
+        (ahead, bytes): (u64, usize),
+        now_ms: u64,
+    ) -> Result<(), PoolError> {
+        let inner = self.inner.lock();
+        inner.waiting.room(signer, bytes)?;
+        let nothing = Held::default();
+        let held = inner.waiting.held(signer).unwrap_or(&nothing);
+        let units = ahead.saturating_add(allowance::units(bytes));
+        inner.allowances.check(state, signer, held, units, now_ms)
+    }
+
+    /// Whether a peer may gossip more; counts `bytes` if so.
+    pub(crate) fn hears(&self, peer: PublicKey, bytes: usize, now_ms: u64) -> bool {
+        let allowances = &mut self.inner.lock().allowances;
+        let hears = allowances.hears(&peer, now_ms);
+        if hears {
+            allowances.heard(peer, bytes, now_ms);
+        }
+        hears
+    }
+
+    /// A peer gossiped a bad signature.
+    pub(crate) fn distrust(&self, peer: PublicKey, now_ms: u64) {
+        self.inner.lock().allowances.distrust(peer, now_ms);
     }
 
     /// Whether exactly this signature of that transaction was checked before.
@@ -77,14 +121,30 @@ impl Pool {
         results
     }
 
-    /// What a block on `parent` may hold, in order of arrival.
+    /// What a block on `parent` may hold, each signer's share of it, by arrival.
     pub(crate) fn select(&self, parent: &State) -> Vec<(TxId, Arc<SignedTransaction>)> {
         self.inner.lock().waiting.select(parent)
     }
 
-    /// Drops what a finalized block included or what has expired by then.
-    pub(crate) fn finalized(&self, ids: &[TxId], height: u64) {
-        self.inner.lock().waiting.finalized(ids, height);
+    /// Drops what a finalized block included or what has expired by then, and counts it
+    /// against its signers' allowances, at the block's time: what a node replays when it
+    /// starts, or catches up with, is long paid for.
+    pub(crate) fn finalized(
+        &self,
+        state: &State,
+        transactions: &[SignedTransaction],
+        ids: &[TxId],
+    ) {
+        let at_ms = state.timestamp_ms();
+        let charged: Vec<_> = transactions
+            .iter()
+            .map(|tx| (tx.transaction.signer, codec::encode(tx).len()))
+            .collect();
+        let mut inner = self.inner.lock();
+        for (signer, bytes) in charged {
+            inner.allowances.charge(state, signer, bytes, at_ms);
+        }
+        inner.waiting.finalized(ids, state.height());
     }
 
     /// Own transactions that were last sent out at or before `before_ms`; they count as sent

@@ -1,8 +1,12 @@
 //! Transactions between nodes: the node at which one came in sends it to all peers, and
 //! again until it is final or expired, so that a lossy network only delays it.
+//!
+//! A peer that sends more than its share, or bad signatures, is not heard for a while: what
+//! it sends is dropped before it is decoded.
 
 use super::groups::{self, Group};
 use crate::{
+    keys::{EngineKey, ledger_public},
     limits::{GOSSIP_BYTES_MAX, REGOSSIP_INTERVAL, SEND_GAP},
     pool::{Arrival, Incoming, Pool},
     runtime::{self, Runtime},
@@ -48,10 +52,16 @@ pub(crate) async fn regossip<E: Runtime>(context: E, pool: Pool, queue: mpsc::Se
 
 /// Takes what peers send, until the network is gone. What finds the intake full is dropped:
 /// its sender sends it again.
-pub(crate) async fn receive<R: Receiver>(mut network: R, intake: mpsc::Sender<Arrival>) {
-    while let Ok((_, message)) = network.recv().await {
-        let message: Vec<u8> = message.into();
-        if message.len() > 2 * GOSSIP_BYTES_MAX {
+pub(crate) async fn receive<E: Runtime, R: Receiver<PublicKey = EngineKey>>(
+    context: E,
+    mut network: R,
+    pool: Pool,
+    intake: mpsc::Sender<Arrival>,
+) {
+    while let Ok((from, message)) = network.recv().await {
+        let (from, message): (_, Vec<u8>) = (ledger_public(&from), message.into());
+        let heard = pool.hears(from, message.len(), runtime::now_ms(&context));
+        if !heard || message.len() > 2 * GOSSIP_BYTES_MAX {
             continue;
         }
         let transactions: Vec<Incoming> = groups::values::<SignedTransaction>(&message)
@@ -64,7 +74,7 @@ pub(crate) async fn receive<R: Receiver>(mut network: R, intake: mpsc::Sender<Ar
             .collect();
         if !transactions.is_empty() {
             // Full: see above.
-            let _ = intake.try_send(Arrival { transactions, reply: None });
+            let _ = intake.try_send(Arrival { transactions, reply: None, peer: Some(from) });
         }
     }
 }

@@ -1,10 +1,14 @@
 //! Messages between nodes: authenticated, bounded, lossy. Whoever needs an answer asks again.
+//!
+//! What a peer sends beyond its rate is dropped, so that one that floods takes neither the
+//! consumer's queue nor its time from the others.
 
 use super::groups::{self, Group};
 use crate::{
     keys::{EngineKey, engine_public, ledger_public},
-    limits::SEND_GAP,
-    runtime::Runtime,
+    limits::{PEER_MESSAGES_PER_SECOND, RATED_PEERS_MAX, SEND_GAP},
+    rates::Rates,
+    runtime::{self, Runtime},
 };
 use commonware_p2p::{Receiver, Recipients, Sender};
 use commonware_utils::channel::mpsc;
@@ -62,14 +66,24 @@ fn send_to<S: Sender<PublicKey = EngineKey>>(network: &mut S, to: &PublicKey, gr
 }
 
 /// Takes what peers send, until the network or the consumer is gone.
-pub(crate) async fn receive<R: Receiver<PublicKey = EngineKey>>(
+pub(crate) async fn receive<E: Runtime, R: Receiver<PublicKey = EngineKey>>(
+    context: E,
     mut network: R,
     consumer: mpsc::Sender<(PublicKey, Message)>,
 ) {
+    let rate = PEER_MESSAGES_PER_SECOND;
+    let mut rates = Rates::new(rate, 2 * rate, RATED_PEERS_MAX);
     while let Ok((from, group)) = network.recv().await {
         let from = ledger_public(&from);
+        let now_ms = runtime::now_ms(&context);
+        if rates.left(&from, now_ms) == 0 {
+            tracing::debug!(%from, "messages beyond the peer's rate are dropped");
+            continue;
+        }
         let group: Vec<u8> = group.into();
-        for (envelope, _) in groups::values::<Envelope>(&group) {
+        let envelopes = groups::values::<Envelope>(&group);
+        rates.charge(from, envelopes.len().max(1) as u64, now_ms);
+        for (envelope, _) in envelopes {
             if envelope.version != MESSAGE_VERSION {
                 tracing::debug!(%from, version = envelope.version, "a message of another version");
                 continue;

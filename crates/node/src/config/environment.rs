@@ -9,7 +9,7 @@ use toml::{Table, Value};
 const PREFIX: &str = "TRUSTMESH_NODE_";
 
 /// Fields that a variable may set: section (or none), field, whether it is text.
-const FIELDS: [(&str, &str, bool); 17] = [
+const FIELDS: [(&str, &str, bool); 20] = [
     ("", "data_dir", true),
     ("", "genesis", true),
     ("", "key", true),
@@ -17,12 +17,15 @@ const FIELDS: [(&str, &str, bool); 17] = [
     ("listen", "p2p", true),
     ("listen", "http", true),
     ("http", "connections_max", false),
+    ("http", "address_connections_max", false),
     ("http", "address_requests_per_second", false),
     ("http", "key_requests_per_second", false),
     ("http", "request_timeout_ms", false),
     ("http", "header_timeout_ms", false),
     ("http", "long_polls_max", false),
     ("http", "watchers_max", false),
+    ("admission", "device_requests_per_second", false),
+    ("admission", "signer_transactions_per_second", false),
     ("storage", "bytes_max", false),
     ("retention", "history_blocks", false),
     ("log", "filter", true),

@@ -27,6 +27,9 @@ pub struct NodeConfig {
     /// Bounds of the HTTP API.
     #[serde(default)]
     pub http: HttpLimits,
+    /// How fast one member's work is taken.
+    #[serde(default)]
+    pub admission: Admission,
     /// Bounds of the store.
     #[serde(default)]
     pub storage: Storage,
@@ -54,9 +57,12 @@ pub struct Listen {
 pub struct HttpLimits {
     /// Open connections.
     pub connections_max: u32,
-    /// Requests per second of one network address; bursts of twice as many.
+    /// Open connections of one network address.
+    pub address_connections_max: u32,
+    /// Requests per second of one network address; bursts of twice as many. Each 4 KiB of a
+    /// body, and each 16 KiB of an answer, count as one more.
     pub address_requests_per_second: u32,
-    /// Requests for work per second of one key; bursts of twice as many.
+    /// Signed requests (results, uploads) per second of one key; bursts of twice as many.
     pub key_requests_per_second: u32,
     /// A request other than a long poll takes no longer.
     pub request_timeout_ms: u64,
@@ -72,12 +78,37 @@ impl Default for HttpLimits {
     fn default() -> Self {
         Self {
             connections_max: 1_024,
-            address_requests_per_second: 5_000,
-            key_requests_per_second: 1_000,
+            address_connections_max: 512,
+            address_requests_per_second: 2_000,
+            key_requests_per_second: 200,
             request_timeout_ms: 30_000,
             header_timeout_ms: 60_000,
             long_polls_max: 1_024,
             watchers_max: 64,
+        }
+    }
+}
+
+/// How fast one member's work is taken. What counts is what the ledger took, through whichever
+/// node, so a member does not get more by going through all of them. All nodes should have the
+/// same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Admission {
+    /// Requests of one device per second; bursts of a quarter as many. Each 64 KiB of input count as one
+    /// more.
+    pub device_requests_per_second: u32,
+    /// Transactions of one device or operator per second, each KiB begun as one; bursts of half
+    /// as many, at least 128. A node, which signs for many devices, gets four times that.
+    pub signer_transactions_per_second: u32,
+}
+
+impl Default for Admission {
+    fn default() -> Self {
+        Self {
+            device_requests_per_second: 30,
+            signer_transactions_per_second:
+                trustmesh_consensus::limits::SIGNER_TRANSACTIONS_PER_SECOND,
         }
     }
 }
@@ -178,9 +209,14 @@ impl NodeConfig {
     }
 
     fn check(&self, path: &Path) -> Result<(), ConfigError> {
-        let http = &self.http;
-        let positive: [(&'static str, u64, u64); 8] = [
+        let (http, admission) = (&self.http, &self.admission);
+        let (device, signer) =
+            (admission.device_requests_per_second, admission.signer_transactions_per_second);
+        let positive: [(&'static str, u64, u64); 11] = [
             ("http.connections_max", http.connections_max.into(), 1),
+            ("http.address_connections_max", http.address_connections_max.into(), 1),
+            ("admission.device_requests_per_second", device.into(), 1),
+            ("admission.signer_transactions_per_second", signer.into(), 1),
             ("http.address_requests_per_second", http.address_requests_per_second.into(), 1),
             ("http.key_requests_per_second", http.key_requests_per_second.into(), 1),
             ("http.request_timeout_ms", http.request_timeout_ms, 100),

@@ -9,4 +9,4 @@ mod file;
 mod tests;
 
 pub use error::ConfigError;
-pub use file::{HttpLimits, Listen, Log, LogFormat, NodeConfig, Retention, Storage};
+pub use file::{Admission, HttpLimits, Listen, Log, LogFormat, NodeConfig, Retention, Storage};

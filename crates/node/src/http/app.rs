@@ -1,13 +1,15 @@
 //! What handlers share.
 
 use super::{
-    limits::{Answers, RateLimits},
+    answers::Answers,
+    limits::{RateLimits, network_of},
     refusal::Refusal,
+    shares::{Share, Shares},
 };
 use crate::{
     clock, config, driver::Control, feed::Feed, history::History, mailbox::Mailbox, stop::Stop,
 };
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use trustmesh_api::{Problem, Ready, limits};
 use trustmesh_consensus::Handle;
@@ -23,6 +25,13 @@ const SILENT_TURNS_MAX: u64 = 4;
 const BODY_UNIT_BYTES: usize = 64 * 1024;
 /// Bytes of bodies being read or handled at once: one artifact and some requests.
 const BODIES_BYTES_MAX: usize = limits::ARTIFACT_BODY_BYTES_MAX + 32 * 1024 * 1024;
+/// Bytes of JSON bodies of one address that are read or handled at once.
+const ADDRESS_BODIES_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// One address may hold so many parts of all places to watch from.
+const ADDRESS_WATCHERS_DIVISOR: u32 = 4;
+/// Requests of one device that are on their way to the ledger through this node at once: they
+/// are not counted on the ledger yet, and a device may go through all nodes.
+const DEVICE_REQUESTS_AT_ONCE: u32 = 2;
 
 /// The node behind the API.
 #[derive(Clone)]
@@ -49,6 +58,8 @@ pub(crate) struct App {
     pub(crate) runner: WasmRunner,
     /// Bounds.
     pub(crate) limits: config::HttpLimits,
+    /// Rates of members.
+    pub(crate) admission: config::Admission,
     /// When to end.
     pub(crate) stop: Stop,
 }
@@ -61,6 +72,15 @@ pub(super) struct Http {
     polls: Arc<Semaphore>,
     watchers: Arc<Semaphore>,
     bodies: Arc<Semaphore>,
+    address_watchers: Shares<IpAddr>,
+    address_bodies: Shares<IpAddr>,
+    devices: Shares<PublicKey>,
+}
+
+/// A place to watch from, and its address' share of them.
+pub(super) struct WatchPlace {
+    _place: OwnedSemaphorePermit,
+    _share: Share<IpAddr>,
 }
 
 /// As handlers take it.
@@ -92,7 +112,7 @@ impl App {
 
 impl Http {
     pub(super) fn new(app: App) -> Self {
-        let rates = RateLimits::new(&app.limits);
+        let rates = RateLimits::new(&app.limits, &app.admission);
         let semaphore = |permits: u32| Arc::new(Semaphore::new(permits as usize));
         Self {
             rates,
@@ -100,6 +120,9 @@ impl Http {
             polls: semaphore(app.limits.long_polls_max),
             watchers: semaphore(app.limits.watchers_max),
             bodies: Arc::new(Semaphore::new(BODIES_BYTES_MAX / BODY_UNIT_BYTES)),
+            address_watchers: Shares::new(app.limits.watchers_max / ADDRESS_WATCHERS_DIVISOR),
+            address_bodies: Shares::new(units(ADDRESS_BODIES_BYTES_MAX)),
+            devices: Shares::new(DEVICE_REQUESTS_AT_ONCE),
             app,
         }
     }
@@ -110,18 +133,44 @@ impl Http {
         place(&self.polls, 1, full)
     }
 
-    /// A place to watch from.
-    pub(super) fn watch(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+    /// A place for an address to watch from.
+    pub(super) fn watch(&self, address: IpAddr) -> Result<WatchPlace, Refusal> {
         let full = "too many watchers of events on this node: try another one";
-        place(&self.watchers, 1, full)
+        let share = self.address_watchers.take(network_of(address), 1);
+        let share = share.ok_or_else(|| busy(full))?;
+        Ok(WatchPlace { _place: place(&self.watchers, 1, full)?, _share: share })
     }
 
     /// Room for a body of `bytes`.
     pub(super) fn body(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
         let full = "this node is reading too many bodies: try again in a moment";
-        let units = bytes.div_ceil(BODY_UNIT_BYTES).max(1);
-        place(&self.bodies, u32::try_from(units).unwrap_or(u32::MAX), full)
+        place(&self.bodies, units(bytes), full)
     }
+
+    /// An address' share of the room for bodies.
+    pub(super) fn address_body(
+        &self,
+        address: IpAddr,
+        bytes: usize,
+    ) -> Result<Share<IpAddr>, Refusal> {
+        let full = "this node is reading too many bodies from this address: try again in a moment";
+        self.address_bodies.take(network_of(address), units(bytes)).ok_or_else(|| busy(full))
+    }
+
+    /// A device's place among the requests on their way to the ledger.
+    pub(super) fn device(&self, device: PublicKey) -> Result<Share<PublicKey>, Refusal> {
+        let full = "too many requests of this device are on their way to the ledger here: come \
+                    back in a moment";
+        self.devices.take(device, 1).ok_or_else(|| busy(full))
+    }
+}
+
+fn units(bytes: usize) -> u32 {
+    u32::try_from(bytes.div_ceil(BODY_UNIT_BYTES).max(1)).unwrap_or(u32::MAX)
+}
+
+fn busy(full: &'static str) -> Refusal {
+    Problem::rate_limited(full, 1_000).into()
 }
 
 fn place(
@@ -129,6 +178,5 @@ fn place(
     count: u32,
     full: &'static str,
 ) -> Result<OwnedSemaphorePermit, Refusal> {
-    let busy = |_| Refusal::from(Problem::rate_limited(full, 1_000));
-    Arc::clone(places).try_acquire_many_owned(count).map_err(busy)
+    Arc::clone(places).try_acquire_many_owned(count).map_err(|_| busy(full))
 }

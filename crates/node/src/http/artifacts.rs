@@ -11,7 +11,7 @@ use axum::{
 use bytes::Bytes;
 use trustmesh_agent::Answer;
 use trustmesh_api::{ArtifactReceipts, ErrorCode, Problem, limits};
-use trustmesh_types::Digest;
+use trustmesh_types::{Digest, reject::RejectCode};
 
 const CONTENT_TYPES: [&str; 2] = ["application/octet-stream", "application/wasm"];
 
@@ -52,6 +52,9 @@ async fn check_runs(http: &Shared, artifact: Digest, bytes: Bytes) -> Result<(),
 /// What an agent's answer means that is not the one hoped for.
 pub(super) fn refused(answer: Answer) -> Refusal {
     match answer {
+        Answer::Refused(rejection) if rejection.code == RejectCode::TooManyRequests => {
+            Problem::from(rejection).with("retry_after_ms", 1_000_u64).into()
+        }
         Answer::Refused(rejection) => Problem::from(rejection).into(),
         Answer::Unavailable(reason) => {
             let problem = Problem::new(ErrorCode::Unavailable, reason);

@@ -4,8 +4,14 @@
 //! `?from=` a height, first gets what the history has since then. One that is too slow gets
 //! an event `lagged` and the end of the stream, and comes back the same way.
 
-use super::{app::Shared, extract::Asked, refusal::Refusal};
+use super::{
+    app::{Shared, WatchPlace},
+    extract::Asked,
+    middleware::Peer,
+    refusal::Refusal,
+};
 use axum::{
+    Extension,
     extract::State,
     http::HeaderMap,
     response::{
@@ -16,10 +22,7 @@ use axum::{
 use futures::{Stream, StreamExt as _, stream};
 use serde::Deserialize;
 use std::{collections::VecDeque, convert::Infallible, sync::Arc, time::Duration};
-use tokio::sync::{
-    OwnedSemaphorePermit,
-    broadcast::{Receiver, error::RecvError},
-};
+use tokio::sync::broadcast::{Receiver, error::RecvError};
 use trustmesh_api::EventView;
 use trustmesh_state::Finalized;
 use trustmesh_types::RequestId;
@@ -50,15 +53,16 @@ struct Watcher {
     ready: VecDeque<Sent>,
     blocks: Receiver<Arc<Finalized>>,
     ended: bool,
-    _place: OwnedSemaphorePermit,
+    _place: WatchPlace,
 }
 
 pub(super) async fn events(
     State(http): State<Shared>,
+    Extension(Peer(address)): Extension<Peer>,
     Asked(query): Asked<EventQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let place = http.watch()?;
+    let place = http.watch(address)?;
     let blocks = http.app.feed.subscribe();
     let last = headers.get(LAST_EVENT_ID).and_then(|value| value.to_str().ok());
     let new = http.app.history.height().saturating_add(1);

@@ -14,7 +14,8 @@ pub(super) fn claimed(headers: &HeaderMap) -> Result<Headers, Refusal> {
     Headers::read(|name| headers.get(name)?.to_str().ok()).map_err(unauthorized)
 }
 
-/// The signer of a request, after its rate.
+/// The signer of a request, within its rate: refused before the signature is checked when it
+/// has nothing left, charged after it.
 pub(super) fn signer(
     http: &Http,
     claimed: &Headers,
@@ -24,9 +25,10 @@ pub(super) fn signer(
 ) -> Result<PublicKey, Refusal> {
     let target = uri.path_and_query().map_or(uri.path(), |target| target.as_str());
     let call = Call { method: method.as_str(), target, body };
-    let network = &http.app.network;
-    let key = call.verify(claimed, network, clock::now_ms()).map_err(unauthorized)?;
-    http.rates.key(&key)?;
+    let (network, now_ms) = (&http.app.network, clock::now_ms());
+    http.rates.look_key(&claimed.key, now_ms)?;
+    let key = call.verify(claimed, network, now_ms).map_err(unauthorized)?;
+    http.rates.key(&key, now_ms)?;
     Ok(key)
 }
 

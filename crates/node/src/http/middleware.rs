@@ -1,10 +1,15 @@
-//! What every request passes: its address' rate, its time, its problem document, its count.
+//! What every request passes: its address' allowance and share of the room for bodies, its
+//! time, its problem document, its count; and the delay of a refusal, when there were many.
 
 use super::{
     app::{Http, Shared},
+    limits::Wasted,
     refusal::{self, Refusal},
+    shares::Share,
 };
+use crate::clock;
 use axum::{
+    body::HttpBody as _,
     extract::{MatchedPath, Query, Request, State},
     http::Uri,
     middleware::Next,
@@ -14,7 +19,8 @@ use std::{
     net::IpAddr,
     time::{Duration, Instant},
 };
-use trustmesh_api::{ErrorCode, WaitQuery, paths};
+use trustmesh_api::{ErrorCode, WaitQuery, limits::JSON_BODY_BYTES_MAX, paths};
+use trustmesh_types::reject::RejectCode;
 
 /// The network address that a connection comes from.
 #[derive(Debug, Clone, Copy)]
@@ -28,7 +34,9 @@ pub(super) async fn every_request(
     let start = Instant::now();
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
+    let peer = request.extensions().get::<Peer>().copied();
     let response = answer(&http, request, next).await;
+    let wasted = wasted(&response);
     let response = match response.extensions().get::<Refusal>() {
         Some(refusal) => refusal::write(refusal, &path),
         None => response,
@@ -37,15 +45,46 @@ pub(super) async fn every_request(
     http.answers.count(status, took);
     let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     tracing::debug!(%method, path, status, took_us, "answered");
+    if let Some(Peer(address)) = peer {
+        let bytes = response.body().size_hint().exact().unwrap_or(0);
+        http.rates.answered(address, bytes, wasted, clock::now_ms());
+        if blames_client(status) {
+            hold_back(&http, address).await;
+        }
+    }
     response
 }
 
-async fn answer(http: &Http, request: Request, next: Next) -> Response {
-    if let Some(Peer(address)) = request.extensions().get::<Peer>()
-        && let Err(refusal) = http.rates.address(*address)
-    {
-        return refusal.into_response();
+/// Counts a refusal, and holds it back when there were many.
+async fn hold_back(http: &Http, address: IpAddr) {
+    let delay = http.rates.refused(address, clock::now_ms());
+    tokio::select! {
+        () = tokio::time::sleep(delay) => {}
+        () = http.app.stop.requested() => {}
     }
+}
+
+/// Refusals that an honest client gets seldom: it asked too often, or for what makes no sense.
+const fn blames_client(status: u16) -> bool {
+    matches!(status, 400 | 401 | 403 | 405 | 413 | 415 | 422 | 429)
+}
+
+fn wasted(response: &Response) -> Wasted {
+    let forged = response.extensions().get::<Refusal>().is_some_and(|refusal| {
+        matches!(
+            refusal.0.code,
+            ErrorCode::Unauthorized | ErrorCode::Rejected(RejectCode::BadSignature)
+        )
+    });
+    let inside = response.extensions().get::<Wasted>().copied().unwrap_or_default();
+    Wasted { forged: inside.forged.saturating_add(forged.into()), ..inside }
+}
+
+async fn answer(http: &Http, request: Request, next: Next) -> Response {
+    let _room = match admit(http, &request) {
+        Ok(room) => room,
+        Err(refusal) => return refusal.into_response(),
+    };
     let matched = request.extensions().get::<MatchedPath>();
     if matched.is_some_and(|path| path.as_str() == paths::EVENTS) {
         // The head of a stream comes at once; its end is the watcher's.
@@ -59,6 +98,20 @@ async fn answer(http: &Http, request: Request, next: Next) -> Response {
             Refusal::new(ErrorCode::Timeout, detail).into_response()
         }
     }
+}
+
+/// Takes a request from its address' allowance, and room for its body from the address' share.
+/// An artifact is bounded by who may publish instead.
+fn admit(http: &Http, request: &Request) -> Result<Option<Share<IpAddr>>, Refusal> {
+    let Some(Peer(address)) = request.extensions().get::<Peer>().copied() else { return Ok(None) };
+    let matched = request.extensions().get::<MatchedPath>();
+    let artifact = matched.is_some_and(|path| path.as_str() == paths::ARTIFACTS);
+    // A body of unknown length may become as long as allowed.
+    let announced = request.body().size_hint().exact().unwrap_or(JSON_BODY_BYTES_MAX as u64);
+    let bytes = if artifact { 0 } else { announced };
+    http.rates.address(address, bytes, clock::now_ms())?;
+    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+    if bytes == 0 { Ok(None) } else { http.address_body(address, bytes).map(Some) }
 }
 
 /// How long a long poll asks to wait: that comes on top.

@@ -2,12 +2,15 @@
 //!
 //! - `server`: TLS, connections, graceful end; `router`: what is where;
 //! - `middleware`: what every request passes: rate, time, problem documents, figures;
-//! - `extract`, `body`, `identity`, `limits`, `refusal`, `listing`: parts of handlers;
+//! - `limits`, `shares`: what each address, key and device may ask for and hold;
+//! - `extract`, `body`, `identity`, `refusal`, `answers`, `listing`: parts of handlers;
 //! - a module of handlers per kind of resource.
 //!
-//! Invariants: every body, wait, connection and rate is bounded; every error is a problem
+//! Invariants: every body, wait, connection and rate is bounded, in all and for each address,
+//! key and device, so that one that floods does not crowd out the others; every error is a problem
 //! document; reads need no signature, what costs work or gives results does.
 
+mod answers;
 mod app;
 mod artifacts;
 mod blocks;
@@ -28,6 +31,7 @@ mod requests;
 mod results;
 mod router;
 mod server;
+mod shares;
 mod transactions;
 
 pub(crate) use app::App;

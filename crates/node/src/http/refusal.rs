@@ -82,3 +82,21 @@ pub(super) fn write(refusal: &Refusal, path: &str) -> Response {
 fn status(code: u16) -> StatusCode {
     StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_many_requests_say_when_to_come_back_in_whole_seconds() {
+        for (wait_ms, seconds) in [(1, "1"), (1_000, "1"), (1_001, "2"), (9_500, "10")] {
+            let refusal = Refusal::from(Problem::rate_limited("slow down", wait_ms));
+            let response = write(&refusal, "/v1/requests");
+            assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
+            assert_eq!(response.headers()[header::RETRY_AFTER], seconds, "{wait_ms}");
+            assert_eq!(response.headers()[header::CONTENT_TYPE], problem::CONTENT_TYPE);
+        }
+        let other = write(&Refusal::missing("a thing"), "/v1/things");
+        assert!(!other.headers().contains_key(header::RETRY_AFTER));
+    }
+}

@@ -10,7 +10,10 @@ use super::{
     extract::{Asked, Segment},
     refusal::Refusal,
 };
-use crate::history::{Cursor, Ended, Filter};
+use crate::{
+    clock,
+    history::{Cursor, Ended, Filter},
+};
 use axum::{
     Json,
     body::Body,
@@ -36,10 +39,13 @@ pub(super) async fn submit(
     sent: Body,
 ) -> Result<Response, Refusal> {
     let (request, _body): (SubmitRequest, _) = body::json(&http, &headers, sent).await?;
+    let device = request.body.device;
+    // Before anything that costs; what the key names is proven by the check.
+    http.rates.look_device(&device, clock::now_ms())?;
     let data = check(&http, &request)?;
-    http.rates.key(&request.body.device)?;
+    let _share = http.device(device)?;
     let id = request.body.id();
-    tracing::debug!(request = %id, device = %request.body.device.short(), "request submitted");
+    tracing::debug!(request = %id, device = %device.short(), "request submitted");
     match http.app.control.submit(request.body, request.signature, data.into()).await {
         Answer::Accepted(request) => {
             let status_url = paths::request(&request);

@@ -1,14 +1,17 @@
 //! Connections: TLS, HTTP/1.1, and their graceful end.
 //!
-//! Invariants: at most `connections_max` connections; a handshake and a request's head have a
+//! Invariants: at most `connections_max` connections, `address_connections_max` of them from one
+//! network address; a handshake and a request's head have a
 //! time; when the node stops, requests under way are answered, for at most [`DRAIN`].
 
 use super::{
     app::{App, Http},
+    limits::network_of,
     middleware::Peer,
     router::router,
+    shares::{Share, Shares},
 };
-use crate::NodeError;
+use crate::{NodeError, clock};
 use axum::{Router, body::Body};
 use futures::FutureExt as _;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -16,10 +19,15 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::{GracefulShutdown, Watcher},
 };
-use std::{net::SocketAddr, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore, broadcast::error::RecvError},
 };
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
@@ -29,8 +37,6 @@ use trustmesh_api::ErrorCode;
 const DRAIN: Duration = Duration::from_secs(3);
 /// After the system refused to accept (too many open files): it needs a moment.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// Between sweeps of idle rates.
-const SWEEP: Duration = Duration::from_secs(30);
 
 #[derive(Clone)]
 struct Bounds {
@@ -55,25 +61,48 @@ pub(crate) async fn serve(
     let router = router(Arc::clone(&http));
     let bounds = Bounds { tls: TlsAcceptor::from(tls), router, header_timeout };
     let graceful = GracefulShutdown::new();
-    let mut sweep = tokio::time::interval(SWEEP);
+    let connections = Shares::new(http.app.limits.address_connections_max);
+    let counting = tokio::spawn(count_requests(Arc::clone(&http)));
     loop {
         let accepted = tokio::select! {
             () = stop.requested() => break,
-            _ = sweep.tick() => {
-                http.rates.sweep();
-                continue;
-            }
             accepted = accept(&listener, &places) => accepted,
         };
-        if let Some((stream, peer, place)) = accepted {
-            tokio::spawn(connection(bounds.clone(), stream, peer, place, graceful.watcher()));
+        let Some((stream, peer, place)) = accepted else { continue };
+        // One too many is closed before it costs a handshake.
+        let opens = http.rates.connection(peer.ip(), clock::now_ms());
+        match connections.take(network_of(peer.ip()), 1).filter(|_| opens) {
+            Some(share) => {
+                let place = (place, share);
+                tokio::spawn(connection(bounds.clone(), stream, peer, place, graceful.watcher()));
+            }
+            None => tracing::debug!(%peer, "too many connections from this address"),
         }
     }
+    counting.abort();
     drop(listener);
     if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
         tracing::warn!("connections were cut: their answers took too long");
     }
     Ok(())
+}
+
+/// Counts what the ledger accepts of each device, through whichever node it came.
+async fn count_requests(http: Arc<Http>) {
+    let mut blocks = http.app.feed.subscribe();
+    loop {
+        match blocks.recv().await {
+            Ok(block) => {
+                let at_ms = block.block.header.timestamp_ms;
+                for (transaction, receipt) in block.block.transactions.iter().zip(&block.receipts) {
+                    http.rates.included(transaction, &receipt.outcome, at_ms);
+                }
+            }
+            // What was missed counts for nobody.
+            Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return,
+        }
+    }
 }
 
 /// The next connection and its place. None is taken from the system while all are in use.
@@ -97,7 +126,7 @@ async fn connection(
     bounds: Bounds,
     stream: TcpStream,
     peer: SocketAddr,
-    _place: OwnedSemaphorePermit,
+    _place: (OwnedSemaphorePermit, Share<IpAddr>),
     watcher: Watcher,
 ) {
     if let Err(error) = stream.set_nodelay(true) {

@@ -7,19 +7,20 @@ use super::{
     app::{Http, Shared},
     body,
     extract::{Asked, Segment},
+    limits::Wasted,
     refusal::Refusal,
 };
-use axum::{Json, body::Body, extract::State, http::HeaderMap};
+use axum::{Extension, Json, body::Body, extract::State, http::HeaderMap};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::{
     sync::broadcast::{Receiver, error::RecvError},
     time::Instant,
 };
 use trustmesh_api::{
-    ErrorCode, Fate, SubmitTransactions, Submitted, TransactionView, TransactionsSubmitted,
-    WaitQuery, limits::TRANSACTIONS_PER_POST_MAX,
+    ErrorCode, Fate, Problem, SubmitTransactions, Submitted, TransactionView,
+    TransactionsSubmitted, WaitQuery, limits::TRANSACTIONS_PER_POST_MAX,
 };
-use trustmesh_consensus::SubmitError;
+use trustmesh_consensus::{PoolError, SubmitError};
 use trustmesh_state::Finalized;
 use trustmesh_types::{
     SignedTransaction, TxId, codec, limits::TRANSACTION_BYTES_MAX, receipt::Outcome,
@@ -28,13 +29,17 @@ use trustmesh_types::{
 type Fates = BTreeMap<TxId, (u64, Outcome)>;
 type Blocks = Receiver<Arc<Finalized>>;
 
-/// Takes transactions in; with `?wait=` until they are final.
+/// When to come back to a mempool that is full of one's own transactions.
+const FULL_WAIT_MS: u64 = 1_000;
+
+/// Takes transactions in; with `?wait=` until they are final. Those of a signer that is over
+/// its rate are refused one by one; when nothing else was in the post, all of it is.
 pub(super) async fn submit(
     State(http): State<Shared>,
     Asked(query): Asked<WaitQuery>,
     headers: HeaderMap,
     sent: Body,
-) -> Result<Json<TransactionsSubmitted>, Refusal> {
+) -> Result<(Extension<Wasted>, Json<TransactionsSubmitted>), Refusal> {
     let wait = query.duration().map_err(|e| Refusal::parameter("`wait`", e))?;
     let (posted, _body): (SubmitTransactions, _) = body::json(&http, &headers, sent).await?;
     let count = posted.transactions.len();
@@ -46,7 +51,7 @@ pub(super) async fn submit(
     }
     let _place = if wait.is_zero() { None } else { Some(http.poll()?) };
     let blocks = http.app.feed.subscribe();
-    let mut submitted = take_in(&http, &posted).await;
+    let (mut submitted, wasted) = take_in(&http, &posted).await?;
     let waiting: Vec<TxId> =
         submitted.iter().filter(|it| it.fate == Fate::Pending).filter_map(|it| it.id).collect();
     if !wait.is_zero() {
@@ -57,16 +62,24 @@ pub(super) async fn submit(
             }
         }
     }
-    Ok(Json(TransactionsSubmitted { transactions: submitted }))
+    Ok((Extension(wasted), Json(TransactionsSubmitted { transactions: submitted })))
 }
 
 /// Decodes transactions and gives them to the ledger together.
-async fn take_in(http: &Http, posted: &SubmitTransactions) -> Vec<Submitted> {
+async fn take_in(
+    http: &Http,
+    posted: &SubmitTransactions,
+) -> Result<(Vec<Submitted>, Wasted), Refusal> {
     let decode = |bytes: &[u8]| codec::decode("the transaction", bytes, TRANSACTION_BYTES_MAX);
     let decoded: Vec<Result<SignedTransaction, _>> =
         posted.transactions.iter().map(|bytes| decode(&bytes.0)).collect();
     let good: Vec<SignedTransaction> = decoded.iter().flatten().cloned().collect();
-    let mut outcomes = http.app.consensus.submit_many(good).await.into_iter();
+    let outcomes = http.app.consensus.submit_many(good).await;
+    let wasted = wasted(&outcomes);
+    if wasted.refused == decoded.len() as u64 {
+        return Err(slow_down(&outcomes));
+    }
+    let mut outcomes = outcomes.into_iter();
     let submitted = decoded.into_iter().map(|decoded| match decoded {
         Err(error) => {
             Submitted { id: None, fate: refused(ErrorCode::BadEncoding, error.to_string()) }
@@ -80,7 +93,32 @@ async fn take_in(http: &Http, posted: &SubmitTransactions) -> Vec<Submitted> {
             Submitted { id: Some(transaction.id()), fate }
         }
     });
-    submitted.collect()
+    Ok((submitted.collect(), wasted))
+}
+
+fn wasted(outcomes: &[Result<TxId, SubmitError>]) -> Wasted {
+    let count = |of: fn(&SubmitError) -> bool| {
+        outcomes.iter().filter(|it| it.as_ref().err().is_some_and(of)).count() as u64
+    };
+    Wasted {
+        refused: count(|error| code_of(error) == ErrorCode::RateLimited),
+        forged: count(|error| matches!(error, SubmitError::Signature { .. })),
+    }
+}
+
+/// The refusal of a whole post: come back when the first of its signers may.
+fn slow_down(outcomes: &[Result<TxId, SubmitError>]) -> Refusal {
+    let waits = outcomes.iter().filter_map(|outcome| match outcome {
+        Err(error @ SubmitError::Pool(PoolError::SignerRate { wait_ms, .. })) => {
+            Some((*wait_ms, error))
+        }
+        Err(error) => Some((FULL_WAIT_MS, error)),
+        Ok(_) => None,
+    });
+    let (wait_ms, detail) = waits
+        .min_by_key(|(wait_ms, _)| *wait_ms)
+        .map_or((FULL_WAIT_MS, String::new()), |(wait_ms, error)| (wait_ms, error.to_string()));
+    Problem::rate_limited(detail, wait_ms).into()
 }
 
 const fn code_of(error: &SubmitError) -> ErrorCode {
@@ -89,7 +127,12 @@ const fn code_of(error: &SubmitError) -> ErrorCode {
         SubmitError::Inadmissible { .. }
         | SubmitError::Signature { .. }
         | SubmitError::Repeated { .. } => ErrorCode::InvalidTransaction,
-        SubmitError::Pool(_) | SubmitError::Busy | SubmitError::Stopping => ErrorCode::Unavailable,
+        SubmitError::Pool(PoolError::SignerFull { .. } | PoolError::SignerRate { .. }) => {
+            ErrorCode::RateLimited
+        }
+        SubmitError::Pool(PoolError::Full { .. }) | SubmitError::Busy | SubmitError::Stopping => {
+            ErrorCode::Unavailable
+        }
     }
 }
 

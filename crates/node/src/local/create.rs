@@ -3,7 +3,7 @@
 use super::error::{LocalError, io};
 use crate::{
     clock::now_ms,
-    config::{HttpLimits, Listen, Log, NodeConfig, Retention, Storage},
+    config::{Admission, HttpLimits, Listen, Log, NodeConfig, Retention, Storage},
     keystore,
 };
 use std::{
@@ -156,6 +156,7 @@ fn make_node(
         key: "node.key".into(),
         listen,
         http: HttpLimits::default(),
+        admission: Admission::default(),
         storage: Storage::default(),
         retention: Retention::default(),
         log: Log::default(),

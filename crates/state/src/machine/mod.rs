@@ -23,4 +23,5 @@ mod tests;
 pub use draft::Draft;
 pub use execution::{Executed, InvalidBlock, Proposal};
 pub use proven::Proven;
+pub use selection::{NODE_SHARE_TRANSACTIONS_MAX, SHARE_TRANSACTIONS_MAX};
 pub use validity::Invalid;

@@ -1,7 +1,7 @@
 //! Block validity, selection, replay and rollback.
 
 use crate::{
-    Invalid, InvalidBlock, Proposal, State,
+    Invalid, InvalidBlock, NODE_SHARE_TRANSACTIONS_MAX, Proposal, SHARE_TRANSACTIONS_MAX, State,
     fixture::{Net, Tx, device, execute, ids, operator, secret},
 };
 use trustmesh_types::{NetworkId, Payload, PublicKey, SignedTransaction, limits, receipt::Outcome};
@@ -132,25 +132,40 @@ fn blocks_that_no_validator_votes_for() {
 }
 
 #[test]
-fn a_signer_gets_k_and_a_leader_selects_by_it() {
+fn a_signer_gets_k_in_a_valid_block_and_a_share_from_an_honest_leader() {
     let mut net = Net::new();
     let k = net.state.parameters().signer_transactions_per_block_max;
     let count = usize::try_from(k).unwrap() + 1;
-    let flood = device().public();
+    let (flood, node) = (device().public(), secret(1).public());
     let mut txs: Vec<_> = (0..count).map(|_| net.sign(note(flood))).collect();
     let reason = Invalid::TooManyOfSigner { signer: flood, max: k };
     assert_eq!(run(&net.state, &txs), Err(InvalidBlock::Transaction { index: count - 1, reason }));
     assert_eq!(run(&net.state, &txs[1..]), Ok(()));
-    txs.push(net.sign(note(secret(1).public())));
+    txs.extend((0..count).map(|_| net.sign(note(node))));
     txs.push(txs[0].clone());
     let sized = |bytes: usize| txs.iter().map(move |tx| (tx.id(), bytes, tx));
     let selected = net.state.select(sized(100));
-    let expected: Vec<usize> = (0..count - 1).chain([count]).collect();
-    assert_eq!(selected, expected, "the flood is cut, others go in, nothing twice");
+    let share = |max: u32, from: usize| from..from + usize::try_from(max).unwrap();
+    let expected: Vec<usize> =
+        share(SHARE_TRANSACTIONS_MAX, 0).chain(share(NODE_SHARE_TRANSACTIONS_MAX, count)).collect();
+    assert_eq!(selected, expected, "the floods are cut, nothing twice");
     let selected = net.state.select(sized(limits::BLOCK_BYTES_MAX / 2));
-    assert_eq!(selected, [0, 1], "by bytes");
+    assert_eq!(selected, [0, count], "a lone one may be larger than the share");
+    let selected = net.state.select(sized(limits::BLOCK_BYTES_MAX / 16));
+    assert_eq!(selected, [0, 1, count, count + 1, count + 2, count + 3], "by bytes");
     let chosen: Vec<_> = expected.iter().map(|at| txs[*at].clone()).collect();
     assert_eq!(run(&net.state, &chosen), Ok(()), "what is selected is valid");
+}
+
+#[test]
+fn what_an_ancestor_holds_does_not_use_up_a_share() {
+    let mut net = Net::new();
+    let held = usize::try_from(SHARE_TRANSACTIONS_MAX).unwrap();
+    let txs: Vec<_> = (0..2 * held).map(|_| net.sign(note(device().public()))).collect();
+    let at_ms = net.state.timestamp_ms() + 1;
+    let after = execute(&net.state, at_ms, &txs[..held]).state;
+    let selected = after.select(txs.iter().map(|tx| (tx.id(), 100, tx)));
+    assert_eq!(selected, (held..2 * held).collect::<Vec<_>>());
 }
 
 #[test]

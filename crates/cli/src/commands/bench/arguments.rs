@@ -1,7 +1,7 @@
 //! Flags of the noun.
 
 use clap::{Args, Subcommand};
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 use trustmesh_api::duration;
 
 /// Measures a local mesh.
@@ -18,6 +18,36 @@ pub enum BenchCommand {
     #[command(after_help = "Example:
   trustmesh bench throughput --concurrency 256")]
     Throughput(ThroughputArgs),
+    /// What others notice of one member that floods through all nodes
+    #[command(after_help = "Example:
+  trustmesh bench flood --requests 500 -o json")]
+    Flood(FloodArgs),
+}
+
+/// How a flood is measured.
+#[derive(Debug, Args)]
+pub struct FloodArgs {
+    /// Nodes
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(4..=16))]
+    pub nodes: u16,
+    /// Others' requests in all quiet and in all flooded phases, each
+    #[arg(long, default_value_t = 400, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub requests: u32,
+    /// Quiet phases, each followed by a flooded one: the machine's own moods hit both
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub phases: u32,
+    /// The others' devices
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1_024))]
+    pub devices: u16,
+    /// Their requests on their way at the same time
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=1_024))]
+    pub concurrency: u16,
+    /// The flooder's connections to each node, half for transactions, half for requests
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(2..=512))]
+    pub connections: u16,
+    /// The flooder's own address on this machine
+    #[arg(long, default_value = "127.0.0.2")]
+    pub flood_from: IpAddr,
 }
 
 /// How latency is measured.

@@ -1,4 +1,4 @@
-//! The mesh and the requests that both benchmarks use: three stages that pass their data
+//! The mesh and the requests that the benchmarks use: three stages that pass their data
 //! on, so that nearly all of a request's time is the framework's.
 
 use crate::{
