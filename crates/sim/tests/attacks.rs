@@ -84,7 +84,9 @@ fn acts(outcome: &Outcome, what: &str) -> u64 {
 
 #[test]
 fn a_plan_for_another_node_s_request_charges_its_signer() {
-    attack(Deviation::UninvitedPlanner, vec![chain()], Charged::With("not_designated"));
+    // The last among equals, so that others are designated.
+    let scenario = mesh(Deviation::UninvitedPlanner, 4, &[3], vec![chain()]);
+    attack_in(&scenario, 1, Charged::With("not_designated"));
 }
 
 #[test]
@@ -189,7 +191,9 @@ fn a_finalizer_that_is_silent_or_lost_is_done_without() {
 
 #[test]
 fn what_a_store_alters_swaps_drops_or_replays_is_fetched_elsewhere() {
-    let outcome = attack(Deviation::LyingStore, vec![chain(), diamond()], Charged::Never);
+    let mut scenario = mesh(Deviation::LyingStore, 4, &[0], vec![chain(), diamond()]);
+    scenario.workload.requests = 16;
+    let outcome = attack_in(&scenario, 1, Charged::Never);
     for what in ["does not keep", "alters", "swaps", "drops", "replays"] {
         assert!(acts(&outcome, &format!("lying-store: {what}")) > 0, "{what}");
     }

@@ -12,6 +12,7 @@ use commonware_utils::channel::oneshot;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use trustmesh_agent::Answer;
+use trustmesh_state::DeviceView;
 use trustmesh_types::{
     AppId, Digest, Domain, NetworkId, Payload, PublicKey, RequestId, SecretKey, SignedTransaction,
     TaskId, Transaction, WorkflowId, canonical, codec,
@@ -66,6 +67,7 @@ impl Outsider {
 const LIFETIME_BLOCKS: u64 = 64;
 /// Far from the nonces of the world's own operator.
 const NONCES_FROM: u64 = 1 << 62;
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// For what was submitted to become final.
 const FINAL: Duration = Duration::from_secs(3);
 
@@ -103,8 +105,9 @@ impl Intruder {
                 let register =
                     self.sign(&door, &operator, Payload::RegisterDevice { device, name });
                 let revoke = self.sign(&door, &operator, Payload::RevokeDevice { device });
-                self.settle(&door, register).await;
-                self.settle(&door, revoke).await;
+                let registered = |device: &DeviceView| !device.revoked;
+                self.until(&door, register, &device, registered).await;
+                self.until(&door, revoke, &device, |device| device.revoked).await;
                 self.ask_and_transact(&door, &key).await;
             }
             Outsider::WrongRole => self.overstep(&door).await,
@@ -133,6 +136,24 @@ impl Intruder {
             payload,
         }
         .sign(key)
+    }
+
+    /// Submits what is right, and waits until the ledger shows it of a device.
+    async fn until(
+        &self,
+        door: &Door,
+        transaction: SignedTransaction,
+        device: &PublicKey,
+        shows: impl Fn(&DeviceView) -> bool,
+    ) {
+        // When it is not taken, the device is none, as before.
+        let _ = door.ledger.submit(transaction).await;
+        let until = self.context.current() + FINAL;
+        while self.context.current() < until
+            && !door.ledger.state().device(device).as_ref().is_some_and(&shows)
+        {
+            self.context.sleep(LOOK_EVERY).await;
+        }
     }
 
     /// Submits and waits until it should be final; whether the ledger took it up at all.

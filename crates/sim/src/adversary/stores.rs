@@ -29,11 +29,11 @@ impl LyingStore {
             _ => None,
         };
         let lie = match (self.served % 4, other) {
-            (1, Some(bytes)) => {
+            (2, Some(bytes)) => {
                 scene.did("swaps");
                 Some(Message::Piece { digest, total, offset, bytes })
             }
-            (2, _) => {
+            (0, _) => {
                 scene.did("drops");
                 let loudly = self.served.is_multiple_of(8);
                 loudly.then_some(Message::NoBlob { digest })

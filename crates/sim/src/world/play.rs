@@ -64,17 +64,22 @@ async fn play(context: Context, scenario: &Scenario, seed: u64) -> Result<Outcom
             context.spawn(move |context| device::play(context, world, number))
         })
         .collect();
+    let mut outsiders = Vec::with_capacity(scenario.outsiders.len());
     for who in scenario.outsiders.iter().copied() {
         let (cast, doors, recorder) = (cast.clone(), doors.clone(), recorder.clone());
-        context
-            .child("outsider")
-            .with_attribute("who", who.name())
-            .spawn(move |context| adversary::intrude(context, cast, doors, recorder, who));
+        let context = context.child("outsider").with_attribute("who", who.name());
+        outsiders.push(
+            context.spawn(move |context| adversary::intrude(context, cast, doors, recorder, who)),
+        );
     }
     inject_all(&context, &mut mesh, &scenario.faults).await?;
     let mut asked: Vec<Asked> = Vec::with_capacity(devices.len());
     for device in devices {
         asked.extend(device.await.ok().flatten());
+    }
+    for outsider in outsiders {
+        // It has nothing to say: what it got is a violation.
+        let _ = outsider.await;
     }
     context.sleep(SETTLE).await;
 
