@@ -5,7 +5,7 @@
 //! that it is one of those that the ledger finalized, that the completions hang together
 //! from the device's own input to the sinks, and that the outputs are the ones they name.
 //! What the ledger says is taken from f+1 validators that say the same, never from the
-//! holder alone (`witness`).
+//! holder alone (`witness`). That there is no result is not taken from one node either.
 
 use std::collections::{BTreeMap, BTreeSet};
 use trustmesh_api::{RequestView, ResultBundle};
@@ -36,6 +36,9 @@ pub enum Unbelievable {
         /// How it stands.
         status: Status,
     },
+    /// A node says that there is no result, and there is one.
+    #[error("a node says that there is none, but the ledger has finalized the request")]
+    Finalized,
     /// The ledger's record is not of the body whose digest the id is.
     #[error("the node's record of the request is not the one that the device signed")]
     OtherBody,
@@ -129,6 +132,23 @@ pub fn check(
         check_inputs(&view.body.input, &outputs, &signed.completion)?;
     }
     check_outputs(view, &outputs, bundle)
+}
+
+/// Checks the word of a node that a request ended without a result; why it did.
+///
+/// # Errors
+/// [`Unbelievable`] when the ledger's record says otherwise.
+pub fn check_none(request: &RequestId, view: &RequestView) -> Result<String, Unbelievable> {
+    if view.id != *request || view.body.id() != *request {
+        return Err(Unbelievable::OtherBody);
+    }
+    match view.status {
+        Status::Failed | Status::Cancelled => {
+            Ok(view.reason.clone().unwrap_or_else(|| "it was cancelled".to_owned()))
+        }
+        Status::Finalized => Err(Unbelievable::Finalized),
+        status => Err(Unbelievable::NotFinalized { status }),
+    }
 }
 
 fn check_completion(

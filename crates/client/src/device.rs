@@ -247,7 +247,10 @@ impl Device {
                     }
                     continue;
                 }
-                Err(error @ ClientError::NoResult { .. }) => return Err(error),
+                Err(ClientError::NoResult { .. }) => match self.no_result(id, node, until).await {
+                    error @ ClientError::NoResult { .. } => return Err(error),
+                    error => error,
+                },
                 Err(error) => error,
             };
             let kind = if may_pass(&error) { &mut passing } else { &mut lasting };
@@ -301,6 +304,18 @@ impl Device {
         let view = self.client.attested(id, &holder, until).await?;
         check::check(&self.client.network(), id, &view, &bundle).map_err(wrong)?;
         Ok(Checked { outputs: bundle.outputs, view, holder })
+    }
+
+    /// What is to be made of a node's word that there is no result: f+1 validators must say the
+    /// same, or a single one could make a device give up a result that it has.
+    async fn no_result(&self, id: &RequestId, node: PublicKey, until: Instant) -> ClientError {
+        match self.client.attested(id, &node, until).await {
+            Ok(view) => match check::check_none(id, &view) {
+                Ok(reason) => ClientError::NoResult { request: *id, reason },
+                Err(reason) => ClientError::Unbelievable { request: *id, reason },
+            },
+            Err(error) => error,
+        }
     }
 
     fn open(&self, id: &RequestId, sealed: &SealedResult) -> Result<ResultBundle, Unbelievable> {

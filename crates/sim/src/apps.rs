@@ -20,10 +20,12 @@ pub(crate) enum App {
     Slow,
     /// Fails.
     Fail,
+    /// Gives back its data, and reserves most of a node meanwhile.
+    Heavy,
 }
 
 impl App {
-    pub(crate) const ALL: [Self; 4] = [Self::Echo, Self::Sum, Self::Slow, Self::Fail];
+    pub(crate) const ALL: [Self; 5] = [Self::Echo, Self::Sum, Self::Slow, Self::Fail, Self::Heavy];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -31,6 +33,7 @@ impl App {
             Self::Sum => "sum",
             Self::Slow => "slow",
             Self::Fail => "fail",
+            Self::Heavy => "heavy",
         }
     }
 
@@ -49,18 +52,21 @@ impl App {
             Self::Sum => Duration::from_millis(3),
             Self::Slow => Duration::from_millis(400),
             Self::Fail => Duration::from_millis(1),
+            Self::Heavy => Duration::from_millis(20),
         }
     }
 
-    /// What a run reserves: small enough that every node can run several.
+    /// What a run reserves: small enough that every node can run several; of the heavy one
+    /// only one at a time.
     pub(crate) const fn requirements(self) -> Resources {
-        Resources { cpu_millis: 100, memory_bytes: 32 * MIB, disk_bytes: 0 }
+        let cpu_millis = if matches!(self, Self::Heavy) { 2_500 } else { 100 };
+        Resources { cpu_millis, memory_bytes: 32 * MIB, disk_bytes: 0 }
     }
 
     /// What the application makes of its `data`.
     pub(crate) fn compute(self, data: &Value) -> Result<Value, String> {
         match self {
-            Self::Echo | Self::Slow => Ok(data.clone()),
+            Self::Echo | Self::Slow | Self::Heavy => Ok(data.clone()),
             Self::Sum => Ok(Value::from(vec![sum(data)])),
             Self::Fail => Err("this application fails; the end of its log: as told".to_owned()),
         }

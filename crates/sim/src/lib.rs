@@ -9,12 +9,14 @@
 //!
 //! - [`Scenario`], [`Fault`], [`Workload`]: what to play; [`catalogue()`] has the usual ones;
 //! - `world`: nodes, driver, devices, faults; `apps`: what applications compute;
+//! - [`Deviation`], [`Outsider`], `adversary`: who is evil, and how;
 //! - `oracle`: forks, transitions, reservations, results;
 //! - [`Outcome`]: what came of it; [`simulated_latency`]: where a request's time goes.
 //!
 //! Invariants: everything derives from the seed, so equal seeds give equal traces; nothing
 //! here is on a node's path, so a fault of the simulator can only show as a violation.
 
+mod adversary;
 mod apps;
 mod catalogue;
 mod derive;
@@ -27,12 +29,13 @@ mod scenario;
 mod workflows;
 mod world;
 
+pub use adversary::Outsider;
 pub use catalogue::{KINDS, Kind, catalogue};
 pub use deviation::Deviation;
 pub use error::SimError;
 pub use latency::{LatencyReport, Share, simulated_latency};
-pub use oracle::Violation;
+pub use oracle::{Charge, Violation};
 pub use outcome::{End, Outcome, Percentiles, Phases, RequestOutcome};
 pub use scenario::{Fault, Link, Links, Scenario, Timed, Workload};
-pub use workflows::{chain, diamond, failing, slow};
+pub use workflows::{chain, diamond, failing, heavy, replicated, slow};
 pub use world::run;

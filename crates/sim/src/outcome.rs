@@ -2,13 +2,14 @@
 //! oracle has to say. Times are virtual, in milliseconds.
 
 use crate::{
-    oracle::{self, Violation},
+    oracle::{self, Charge, Violation},
     scenario::Scenario,
     workflows,
     world::{Asked, Marks, Seen},
 };
 use serde::Serialize;
-use trustmesh_types::{Digest, RequestId, events::Event, genesis::Genesis};
+use std::collections::{BTreeMap, BTreeSet};
+use trustmesh_types::{Digest, PublicKey, RequestId, events::Event, genesis::Genesis};
 
 /// How a request ended for its device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -112,6 +113,12 @@ pub struct Outcome {
     pub plans_abandoned: u64,
     /// Warnings that agents noted.
     pub warnings: u64,
+    /// What evil nodes and outsiders did, by who and what, and how often.
+    pub evil_acts: BTreeMap<String, u64>,
+    /// Whom the ledger charged with a fault, in order.
+    pub charges: Vec<Charge>,
+    /// What nodes said of requests' ends and devices did not believe.
+    pub results_refused: u64,
     /// The requests, in order of sending.
     pub requests: Vec<RequestOutcome>,
     /// Of the requests that came back.
@@ -148,7 +155,9 @@ impl Outcome {
         let height = seen.chain.height();
         let newest = seen.states.values().find(|state| state.height() == height);
         let mut violations = seen.violations.clone();
-        violations.extend(oracle::judge(genesis, &seen.chain, newest, asked));
+        let evil = scenario.evil.iter().filter_map(|(node, _)| genesis.nodes.get(*node));
+        let evil: BTreeSet<PublicKey> = evil.map(|node| node.key).collect();
+        violations.extend(oracle::judge(genesis, &seen.chain, newest, asked, &evil));
         for node in up {
             let delivered = seen.chain.delivered(*node);
             if delivered + LAG_BLOCKS_MAX < height {
@@ -174,6 +183,9 @@ impl Outcome {
             designations_in_vain: count(|e| matches!(e, Event::DesignationEnded { .. })),
             plans_abandoned: count(|e| matches!(e, Event::PlanAbandoned { .. })),
             warnings: seen.warnings,
+            evil_acts: seen.evil_acts.clone(),
+            charges: oracle::charges(genesis, &seen.chain),
+            results_refused: asked.iter().map(|one| one.refused).sum(),
             overhead_ms: Percentiles::of(requests.iter().filter_map(|r| r.overhead_ms)),
             requests,
             violations,

@@ -3,6 +3,7 @@
 //! Times are virtual. Faults and requests are counted from when the mesh is ready:
 //! applications deployed, devices registered, every node's resources on the ledger.
 
+use crate::{adversary::Outsider, deviation::Deviation};
 use std::time::Duration;
 use trustmesh_types::{genesis::Parameters, workflow::Workflow};
 
@@ -104,6 +105,10 @@ pub struct Scenario {
     pub links: Links,
     /// What goes wrong.
     pub faults: Vec<Timed>,
+    /// Which nodes are evil, and how; a node may be so in several ways.
+    pub evil: Vec<(usize, Deviation)>,
+    /// Who else tries what only members may.
+    pub outsiders: Vec<Outsider>,
     /// What devices ask for.
     pub workload: Workload,
 }
@@ -118,6 +123,8 @@ impl Scenario {
             parameters: Parameters::default(),
             links: Links::default(),
             faults: Vec::new(),
+            evil: Vec::new(),
+            outsiders: Vec::new(),
             workload: Workload {
                 workflows,
                 devices: 3,
@@ -132,6 +139,13 @@ impl Scenario {
     #[must_use]
     pub fn with(mut self, after_ms: u64, fault: Fault) -> Self {
         self.faults.push(Timed { after: Duration::from_millis(after_ms), fault });
+        self
+    }
+
+    /// The same with one more evil node.
+    #[must_use]
+    pub fn with_evil(mut self, node: usize, deviation: Deviation) -> Self {
+        self.evil.push((node, deviation));
         self
     }
 
@@ -150,8 +164,10 @@ impl Scenario {
             Fault::Links(link) => sound(link),
             Fault::Link(a, b, link) => known(a) && known(b) && link.iter().all(sound),
         });
-        let fine =
-            sound(&self.links.nodes) && links.all(|fine| fine) && faults.min() != Some(false);
+        let fine = sound(&self.links.nodes)
+            && links.all(|fine| fine)
+            && faults.min() != Some(false)
+            && self.evil.iter().all(|(node, _)| known(node));
         (!fine).then(|| format!("it names a node above {nodes} or a loss above 1,000 per mille"))
     }
 }

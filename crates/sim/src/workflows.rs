@@ -64,6 +64,25 @@ pub fn slow() -> Workflow {
     workflow("slow", tasks)
 }
 
+/// Three stages, each run by three nodes.
+#[must_use]
+pub fn replicated() -> Workflow {
+    let mut tasks = chain().tasks;
+    tasks.iter_mut().for_each(|task| task.replicas = 3);
+    workflow("replicated", tasks)
+}
+
+/// Two tasks side by side, of which no node can hold both, and one that joins them.
+#[must_use]
+pub fn heavy() -> Workflow {
+    let tasks = vec![
+        task("left", App::Heavy, &[]),
+        task("right", App::Heavy, &[]),
+        task("join", App::Sum, &["left", "right"]),
+    ];
+    workflow("heavy", tasks)
+}
+
 /// Its second task fails wherever it runs.
 #[must_use]
 pub fn failing() -> Workflow {
@@ -113,7 +132,7 @@ mod tests {
 
     #[test]
     fn the_workflows_are_sound_and_give_what_one_computes_by_hand() {
-        for workflow in [chain(), diamond(), slow(), failing()] {
+        for workflow in [chain(), diamond(), slow(), failing(), heavy(), replicated()] {
             workflow.validate().unwrap();
         }
         let input = json!([1, 2, 3]);
@@ -123,6 +142,8 @@ mod tests {
         assert_eq!(of(&chain(), "alert"), json!([6]));
         assert_eq!(of(&diamond(), "join"), json!([18]));
         assert_eq!(of(&diamond(), "aside"), input);
+        assert_eq!(of(&heavy(), "join"), json!([12]));
+        assert_eq!(of(&replicated(), "alert"), json!([6]));
         assert_eq!(expected(&failing(), &input), None);
         assert_eq!(critical_path_us(&slow()), 405_000);
         assert_eq!(critical_path_us(&diamond()), 8_000);

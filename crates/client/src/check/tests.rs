@@ -1,6 +1,6 @@
 //! A result is believed whole, and not when any part of it is bent.
 
-use super::{Unbelievable, check};
+use super::{Unbelievable, check, check_none};
 use serde_json::json;
 use std::collections::BTreeMap;
 use trustmesh_api::{RequestView, ResultBundle};
@@ -170,4 +170,23 @@ fn a_bent_result_is_not() {
         let message = verdict(bend).unwrap_err().to_string();
         assert!(message.contains(part), "{what}: {message}");
     }
+}
+
+#[test]
+fn that_there_is_no_result_is_believed_only_of_a_request_that_ended_without_one() {
+    let (view, _) = finalized();
+    let id = view.id;
+    assert_eq!(check_none(&id, &view), Err(Unbelievable::Finalized));
+    let with = |status, reason: Option<&str>| RequestView {
+        status,
+        reason: reason.map(str::to_owned),
+        ..view.clone()
+    };
+    assert_eq!(check_none(&id, &with(Status::Failed, Some("late"))), Ok("late".to_owned()));
+    assert!(check_none(&id, &with(Status::Cancelled, None)).is_ok());
+    let active = check_none(&id, &with(Status::Active, None));
+    assert_eq!(active, Err(Unbelievable::NotFinalized { status: Status::Active }));
+    let mut other = with(Status::Failed, Some("late"));
+    other.body.nonce += 1;
+    assert_eq!(check_none(&id, &other), Err(Unbelievable::OtherBody));
 }

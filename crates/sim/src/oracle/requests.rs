@@ -21,15 +21,20 @@ struct Life {
 }
 
 struct Court<'a> {
+    evil: &'a BTreeSet<PublicKey>,
     nodes: BTreeSet<PublicKey>,
     lives: BTreeMap<&'a RequestId, Life>,
     violations: Vec<Violation>,
 }
 
 /// Checks a chain.
-pub(super) fn check(genesis: &Genesis, chain: &ChainView) -> Vec<Violation> {
+pub(super) fn check(
+    genesis: &Genesis,
+    chain: &ChainView,
+    evil: &BTreeSet<PublicKey>,
+) -> Vec<Violation> {
     let nodes = genesis.nodes.iter().map(|node| node.key).collect();
-    let mut court = Court { nodes, lives: BTreeMap::new(), violations: Vec::new() };
+    let mut court = Court { evil, nodes, lives: BTreeMap::new(), violations: Vec::new() };
     for block in chain.blocks() {
         court.block(block);
     }
@@ -56,6 +61,11 @@ impl<'a> Court<'a> {
                 _ => None,
             })
             .collect();
+        for (node, reason) in super::charges::charged(block) {
+            if !self.evil.contains(&node) {
+                self.complain("S9", format!("{} is charged: {reason}", node.short()));
+            }
+        }
         for event in &block.events {
             match event {
                 Event::PlanConfirmed { request, designation } => {
@@ -64,10 +74,6 @@ impl<'a> Court<'a> {
                     });
                     let signers: Vec<&SignedTransaction> = answering.map(|(tx, _)| *tx).collect();
                     self.confirmed(request, *designation, &signers);
-                }
-                Event::Fault { node, rejection, .. } => {
-                    let what = format!("{} is charged: {}", node.short(), rejection.reason);
-                    self.complain("S9", what);
                 }
                 other => self.event(other),
             }
@@ -116,6 +122,7 @@ impl<'a> Court<'a> {
             Event::RequestFinalized { .. } => (before == Status::Active, Status::Finalized),
             Event::RequestFailed { .. } => (!before.ended(), Status::Failed),
             Event::RequestCancelled { .. } => (!before.ended(), Status::Cancelled),
+            Event::OutputsDiffer { .. } => (!life.planned.is_empty(), before),
             _ => (before.ended(), before),
         };
         life.status = after;

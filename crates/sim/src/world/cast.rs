@@ -2,7 +2,7 @@
 //! are sorted by public key, so that node 0 is designated first among equals.
 
 use super::clock::START_MS;
-use crate::{derive, scenario::Scenario};
+use crate::{derive, deviation::Deviation, scenario::Scenario};
 use std::collections::BTreeMap;
 use trustmesh_types::{
     NetworkId, SecretKey,
@@ -20,7 +20,11 @@ const CAPACITY: Resources =
 pub(crate) struct Cast {
     pub(crate) seed: u64,
     pub(crate) nodes: Vec<SecretKey>,
+    /// Which of them are evil, and how.
+    pub(crate) evil: Vec<(usize, Deviation)>,
     pub(crate) operator: SecretKey,
+    /// An operator who may not publish.
+    pub(crate) clerk: SecretKey,
     pub(crate) devices: Vec<SecretKey>,
     pub(crate) genesis: Genesis,
     pub(crate) network: NetworkId,
@@ -32,6 +36,13 @@ impl Cast {
         let mut nodes: Vec<SecretKey> = keys("node", scenario.nodes).collect();
         nodes.sort_by_key(SecretKey::public);
         let operator = derive::key(seed, "operator", 0);
+        let clerk = derive::key(seed, "clerk", 0);
+        let operators = [(&operator, "operator", true), (&clerk, "clerk", false)].into_iter();
+        let operators = operators.map(|(key, name, publisher)| OperatorInfo {
+            key: key.public(),
+            name: name.to_owned(),
+            publisher,
+        });
         let infos = nodes.iter().enumerate().map(|(number, key)| NodeInfo {
             key: key.public(),
             name: format!("node-{number}"),
@@ -48,15 +59,28 @@ impl Cast {
             name: "simulation".to_owned(),
             created_ms: START_MS,
             parameters: scenario.parameters.clone(),
-            operators: vec![OperatorInfo {
-                key: operator.public(),
-                name: "operator".to_owned(),
-                publisher: true,
-            }],
+            operators: operators.collect(),
             nodes: infos.collect(),
         };
         let devices = keys("device", scenario.workload.devices).collect();
         let network = genesis.network_id();
-        Self { seed, nodes, operator, devices, genesis, network }
+        let evil = scenario.evil.clone();
+        Self { seed, nodes, evil, operator, clerk, devices, genesis, network }
+    }
+
+    /// Whether a node, by index, is evil in some way.
+    pub(crate) fn is_evil(&self, node: usize) -> bool {
+        self.evil.iter().any(|(evil, _)| *evil == node)
+    }
+
+    /// How a node, by index, is evil.
+    pub(crate) fn deviations(&self, node: usize) -> Vec<Deviation> {
+        self.evil.iter().filter(|(evil, _)| *evil == node).map(|(_, how)| *how).collect()
+    }
+
+    /// The keys of the evil nodes.
+    pub(crate) fn evil_keys(&self) -> Vec<SecretKey> {
+        let nodes = self.nodes.iter().enumerate();
+        nodes.filter(|(node, _)| self.is_evil(*node)).map(|(_, key)| key.clone()).collect()
     }
 }

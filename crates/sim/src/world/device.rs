@@ -1,10 +1,11 @@
-//! A device with one request: signs it, brings it to a node, waits for the result, and
-//! goes to the next node when one does not answer. The ways are as long as the scenario
-//! says; HTTP and sealing are left out.
+//! A device with one request: signs it, brings it to a node, waits for the result, checks what
+//! it hears against what f+1 nodes say, and goes to the next node when one does not answer or
+//! is not to be believed. The ways are as long as the scenario says; HTTP and sealing are left
+//! out.
 
 use super::{
     cast::Cast,
-    clock,
+    check, clock,
     driver::{Heard, Local},
     mesh::Doors,
     recorder::Recorder,
@@ -25,6 +26,8 @@ use std::{
 use trustmesh_agent::{Answer, Bytes, Delivery};
 use trustmesh_types::{
     Digest, RequestId, SecretKey, Signature, canonical,
+    genesis::faults_tolerated,
+    records::{RequestRecord, Status},
     request::{Endpoint, RequestBody},
     workflow::Workflow,
 };
@@ -49,6 +52,8 @@ pub(crate) struct Asked {
     pub(crate) accepted: bool,
     pub(crate) end: End,
     pub(crate) delivery: Option<Arc<Delivery>>,
+    /// What nodes said of its end and the device did not believe.
+    pub(crate) refused: u64,
 }
 
 /// A device's view of the world.
@@ -82,16 +87,18 @@ pub(crate) async fn play(context: Context, world: Surroundings, number: u32) -> 
     let body = body(&context, &world, key, &workflow, &data, *lifetime, nth);
     let (id, signature) = (body.id(), body.sign(key));
     let until = context.current() + *lifetime + GRACE;
-    let mut visit = Visit { context, world, number: number as usize, turn: number as usize, until };
+    let number = number as usize;
+    let mut visit = Visit { context, world, number, turn: number, until, refused: 0 };
     visit.note("sends", id.0);
     visit.world.recorder.mark(id, clock::at_us(&visit.context), |marks| &mut marks.sent);
 
     let accepted = visit.submit(&body, signature, &data).await;
     let (end, delivery) = match &accepted {
-        Ok(()) => visit.wait(id).await,
+        Ok(()) => visit.wait(&body, &workflow).await,
         Err(why) => (End::Refused(why.clone()), None),
     };
-    Some(Asked { id, workflow, input, accepted: accepted.is_ok(), end, delivery })
+    let refused = visit.refused;
+    Some(Asked { id, workflow, input, accepted: accepted.is_ok(), end, delivery, refused })
 }
 
 fn body(
@@ -125,6 +132,7 @@ struct Visit {
     number: usize,
     turn: usize,
     until: SystemTime,
+    refused: u64,
 }
 
 impl Visit {
@@ -195,23 +203,68 @@ impl Visit {
         Err(last)
     }
 
-    /// Until a node hands over the result or says that there is none.
-    async fn wait(&mut self, id: RequestId) -> (End, Option<Arc<Delivery>>) {
+    /// Until a node hands over a result or says that there is none, and is to be believed.
+    async fn wait(
+        &mut self,
+        body: &RequestBody,
+        workflow: &Workflow,
+    ) -> (End, Option<Arc<Delivery>>) {
+        let id = body.id();
         while !self.late() {
-            match self.ask(POLL_TIMEOUT, |reply| Local::Await { request: id, reply }).await {
-                Some(Heard::Result(delivery)) => {
-                    self.note("has its result", id.0);
-                    let at_us = clock::at_us(&self.context);
-                    self.world.recorder.mark(id, at_us, |marks| &mut marks.received);
-                    return (End::Delivered, Some(delivery));
+            let question = |reply| Local::Await { request: id, reply };
+            let Some(heard) = self.ask(POLL_TIMEOUT, question).await else { continue };
+            // The check's own way is the device's, not the mesh's.
+            let at_us = clock::at_us(&self.context);
+            let record = self.look(&id).await;
+            match (heard, record) {
+                (Heard::Result(delivery), Some(record)) => {
+                    let network = &self.world.cast.network;
+                    match check::believe(network, body, workflow, &record, &delivery) {
+                        Ok(()) => {
+                            self.note("has its result", id.0);
+                            self.world.recorder.mark(id, at_us, |marks| &mut marks.received);
+                            return (End::Delivered, Some(delivery));
+                        }
+                        Err(why) => self.refuse(id, &why),
+                    }
                 }
-                Some(Heard::Ended(why)) => {
+                (Heard::Ended, Some(record)) if record.status != Status::Finalized => {
                     self.note("has no result", id.0);
-                    return (End::Failed(why), None);
+                    return (End::Failed(record.reason.unwrap_or_default()), None);
                 }
-                None => {}
+                (_, None) => self.refuse(id, "f+1 nodes do not say that the request has ended"),
+                (Heard::Ended, _) => self.refuse(id, "there is a result"),
             }
+            self.turn += 1;
+            self.context.sleep(PAUSE).await;
         }
         (End::Unended, None)
+    }
+
+    fn refuse(&mut self, id: RequestId, why: &str) {
+        tracing::debug!(request = id.short(), why, "what a node says is not believed");
+        self.note("refuses a result", id.0);
+        self.refused += 1;
+    }
+
+    /// The ledger's record of a request that has ended, as f+1 nodes show it.
+    async fn look(&self, id: &RequestId) -> Option<RequestRecord> {
+        let doors = &self.world.doors;
+        self.travel().await;
+        let asked: Vec<oneshot::Receiver<Option<RequestRecord>>> = doors
+            .up()
+            .into_iter()
+            .filter_map(|node| {
+                let (reply, answer) = oneshot::channel();
+                doors.of(node)?.inbox.send(Local::Look { request: *id, reply }).ok()?;
+                Some(answer)
+            })
+            .collect();
+        // Nodes answer at once; who has not by then has no say.
+        self.travel().await;
+        let shown: Vec<RequestRecord> =
+            asked.into_iter().filter_map(|mut answer| answer.try_recv().ok().flatten()).collect();
+        let needed = faults_tolerated(self.world.cast.nodes.len()) + 1;
+        check::attested(&shown, needed).cloned()
     }
 }

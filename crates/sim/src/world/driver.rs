@@ -4,8 +4,11 @@
 //! What takes time (disk, applications, transactions) runs beside the loop as a child of the
 //! driver's task, so that it dies with it.
 
-use super::{clock, disk::Disk, outbox, recorder::Recorder};
-use crate::apps::App;
+use super::{clock, disk::Disk, mesh::Doors, outbox, recorder::Recorder};
+use crate::{
+    adversary::{Adversary, Deed},
+    apps::App,
+};
 use commonware_macros::select;
 use commonware_runtime::{Clock as _, Spawner as _, Supervisor as _, deterministic::Context};
 use commonware_utils::channel::{mpsc, oneshot};
@@ -20,9 +23,9 @@ use std::{
 use trustmesh_agent::{Agent, Answer, Bytes, Delivery, Effect, Input, RunOutput, RunSpec, Ticket};
 use trustmesh_consensus::{Handle, Streams};
 use trustmesh_types::{
-    Digest, Payload, RequestId, Signature, canonical,
-    message::Recipient,
-    records::Status,
+    Digest, Payload, PublicKey, RequestId, Signature, SignedTransaction, canonical,
+    message::{Message, Recipient},
+    records::{RequestRecord, Status},
     request::RequestBody,
     resources::{Resources, Snapshot},
 };
@@ -36,7 +39,7 @@ pub(crate) enum Heard {
     /// Here it is.
     Result(Arc<Delivery>),
     /// It ended without one.
-    Ended(String),
+    Ended,
 }
 
 /// What reaches a driver from its own node's surroundings.
@@ -48,14 +51,24 @@ pub(crate) enum Local {
     Publish { data: Bytes, reply: oneshot::Sender<Answer> },
     /// A device waits for a result.
     Await { request: RequestId, reply: oneshot::Sender<Heard> },
+    /// A device asks what the ledger holds of a request.
+    Look { request: RequestId, reply: oneshot::Sender<Option<RequestRecord>> },
+    /// A message by whoever says so, past the engine's authenticated channels.
+    Overhear { from: PublicKey, message: Message },
     /// Something that took time is done.
     Done(Input),
+    /// Something that an adversary put off.
+    Deed(Box<Effect>),
 }
 
 /// What a driver is made from.
 pub(crate) struct Parts {
     pub(crate) node: usize,
     pub(crate) agent: Agent,
+    /// Stands between the agent and the world, in an evil node.
+    pub(crate) adversary: Option<Adversary>,
+    pub(crate) doors: Doors,
+    pub(crate) device_time: Duration,
     pub(crate) first: Vec<Effect>,
     pub(crate) ledger: Handle,
     pub(crate) disk: Disk,
@@ -76,6 +89,7 @@ pub(crate) struct Driver {
     next_ticket: Ticket,
     wake_at: SystemTime,
     sample_at: SystemTime,
+    dead: bool,
 }
 
 impl Driver {
@@ -89,6 +103,7 @@ impl Driver {
             tickets: BTreeMap::new(),
             waiting: BTreeMap::new(),
             next_ticket: 0,
+            dead: false,
         }
     }
 
@@ -131,15 +146,31 @@ impl Driver {
             };
             let Some(input) = input else { continue };
             self.step(input);
+            if self.dead {
+                self.parts.doors.close(self.parts.node);
+                return self.parts.ledger.shutdown().await;
+            }
         }
     }
 
     fn step(&mut self, input: Input) {
         let block = matches!(input, Input::Block(_));
-        self.parts.recorder.input(clock::at_us(&self.context), self.parts.node, &input);
-        for effect in self.parts.agent.step(clock::now_ms(&self.context), input) {
-            self.perform(effect);
+        let now_ms = clock::now_ms(&self.context);
+        let heard = match &mut self.parts.adversary {
+            Some(adversary) => adversary.hears(now_ms, input),
+            None => Some(input),
+        };
+        if let Some(input) = heard {
+            self.parts.recorder.input(clock::at_us(&self.context), self.parts.node, &input);
+            for effect in self.parts.agent.step(now_ms, input) {
+                let wanted = match &mut self.parts.adversary {
+                    Some(adversary) => adversary.wants(now_ms, effect),
+                    None => Some(effect),
+                };
+                wanted.into_iter().for_each(|effect| self.perform(effect));
+            }
         }
+        self.misbehave();
         if block {
             let waiting: Vec<RequestId> = self.waiting.keys().copied().collect();
             waiting.iter().for_each(|request| self.tell(request));
@@ -161,8 +192,57 @@ impl Driver {
                 self.tell(&request);
                 None
             }
+            Local::Look { request, reply } => {
+                // A device that no longer waits asks again.
+                let _ = reply.send(self.parts.ledger.state().request(&request));
+                None
+            }
+            Local::Overhear { from, message } => Some(Input::Message { from, message }),
             Local::Done(input) => Some(input),
+            Local::Deed(effect) => {
+                self.perform(*effect);
+                None
+            }
         }
+    }
+
+    /// Does what an adversary does of its own.
+    fn misbehave(&mut self) {
+        let Some(adversary) = &mut self.parts.adversary else { return };
+        for deed in adversary.deeds() {
+            match deed {
+                Deed::Do(Duration::ZERO, effect) => self.perform(*effect),
+                Deed::Do(after, effect) => {
+                    let inbox = self.parts.inbox.clone();
+                    self.later(after, move || {
+                        // The loop may have ended with its ledger.
+                        let _ = inbox.send(Local::Deed(effect));
+                        None
+                    });
+                }
+                Deed::Bring(transactions) => self.bring(transactions),
+                Deed::Hear(input) => {
+                    // The loop runs: this is it.
+                    let _ = self.parts.inbox.send(Local::Done(*input));
+                }
+                Deed::Die => self.dead = true,
+            }
+        }
+    }
+
+    /// Brings transactions as they are to every node, as anybody may over HTTP.
+    fn bring(&self, transactions: Vec<SignedTransaction>) {
+        let (doors, way) = (self.parts.doors.clone(), self.parts.device_time);
+        self.context.child("bring").spawn(move |context| async move {
+            context.sleep(way).await;
+            for door in doors.up().into_iter().filter_map(|node| doors.of(node)) {
+                for outcome in door.ledger.submit_many(transactions.clone()).await {
+                    if let Err(error) = outcome {
+                        tracing::debug!(%error, "an adversary's transaction was not taken");
+                    }
+                }
+            }
+        });
     }
 
     fn ticket(&mut self, reply: oneshot::Sender<Answer>) -> Ticket {
@@ -177,8 +257,13 @@ impl Driver {
         let heard = result.map(Heard::Result).or_else(|| {
             let record = self.parts.ledger.state().request(request)?;
             let lost = matches!(record.status, Status::Failed | Status::Cancelled);
-            lost.then(|| Heard::Ended(record.reason.unwrap_or_default()))
+            lost.then_some(Heard::Ended)
         });
+        let now_ms = clock::now_ms(&self.context);
+        let heard = match &mut self.parts.adversary {
+            Some(adversary) => adversary.tells(now_ms, request, heard),
+            None => heard,
+        };
         let Some(heard) = heard else { return };
         for reply in self.waiting.remove(request).unwrap_or_default() {
             // A device that no longer waits asks again elsewhere.

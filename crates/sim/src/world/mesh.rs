@@ -9,6 +9,7 @@ use super::{
     recorder::Recorder,
 };
 use crate::{
+    adversary::{Adversary, Ring},
     derive,
     error::SimError,
     scenario::{Fault, Link, Scenario},
@@ -56,6 +57,17 @@ impl Doors {
     pub(crate) fn up(&self) -> Vec<usize> {
         self.all().keys().copied().collect()
     }
+
+    /// The first door behind which nobody is evil.
+    pub(crate) fn honest(&self, cast: &Cast) -> Option<Door> {
+        let all = self.all();
+        all.iter().find(|(node, _)| !cast.is_evil(**node)).map(|(_, door)| door.clone())
+    }
+
+    /// A node is gone.
+    pub(crate) fn close(&self, node: usize) {
+        self.all().remove(&node);
+    }
 }
 
 struct Running {
@@ -81,7 +93,9 @@ pub(crate) struct Mesh {
     slots: Vec<Slot>,
     doors: Doors,
     recorder: Recorder,
+    ring: Arc<Ring>,
     disk_time: Duration,
+    device_time: Duration,
     sample_interval: Duration,
 }
 
@@ -114,6 +128,7 @@ impl Mesh {
         let mut mesh = Self {
             context: context.child("mesh"),
             slots: engine_keys.iter().map(|_| Slot::default()).collect(),
+            ring: Arc::new(Ring::new(cast.seed, cast.evil_keys())),
             cast,
             oracle,
             engine_keys,
@@ -121,6 +136,7 @@ impl Mesh {
             doors: Doors::default(),
             recorder,
             disk_time: scenario.links.disk,
+            device_time: scenario.links.device,
             sample_interval: Duration::from_millis(interval_ms),
         };
         mesh.link_all(scenario.links.nodes).await?;
@@ -132,6 +148,11 @@ impl Mesh {
 
     pub(crate) fn doors(&self) -> Doors {
         self.doors.clone()
+    }
+
+    /// Evil nodes are evil from now on.
+    pub(crate) fn let_loose(&self) {
+        self.ring.let_loose();
     }
 
     /// Starts every node.
@@ -214,6 +235,15 @@ impl Mesh {
             node,
             agent,
             first,
+            adversary: Adversary::new(
+                &self.cast.deviations(node),
+                key.clone(),
+                Arc::clone(&self.ring),
+                self.recorder.clone(),
+                streams.state.clone(),
+            ),
+            doors: self.doors.clone(),
+            device_time: self.device_time,
             ledger: ledger.clone(),
             disk: slot.disk.clone(),
             disk_time: self.disk_time,

@@ -2,10 +2,12 @@
 //! and judged.
 //!
 //! - `cast`: keys and genesis; `mesh`: nodes and links; `setup`: what an operator does first;
-//! - `driver`, `outbox`, `disk`: what surrounds an agent; `device`: who asks;
+//! - `driver`, `outbox`, `disk`: what surrounds an agent; `device`: who asks, and `check`: what
+//!   it believes;
 //! - `recorder`, `trace`: what is seen; `clock`: virtual time; `play`: the course of it all.
 
 mod cast;
+mod check;
 mod clock;
 mod device;
 mod disk;
@@ -17,6 +19,10 @@ mod recorder;
 mod setup;
 mod trace;
 
+pub(crate) use cast::Cast;
+pub(crate) use clock::now_ms;
 pub(crate) use device::Asked;
+pub(crate) use driver::{Heard, Local};
+pub(crate) use mesh::{Door, Doors};
 pub use play::run;
-pub(crate) use recorder::{Marks, Seen};
+pub(crate) use recorder::{Marks, Recorder, Seen};

@@ -10,6 +10,7 @@ use super::{
     setup,
 };
 use crate::{
+    adversary,
     error::SimError,
     outcome::Outcome,
     scenario::{Scenario, Timed},
@@ -47,6 +48,7 @@ async fn play(context: Context, scenario: &Scenario, seed: u64) -> Result<Outcom
     let mut mesh = Mesh::new(&context, scenario, cast.clone(), recorder.clone()).await?;
     mesh.start_all().await?;
     setup::prepare(&context, scenario, &cast, &mesh.doors(), &recorder).await?;
+    mesh.let_loose();
 
     let doors = mesh.doors();
     let world = Surroundings {
@@ -62,10 +64,22 @@ async fn play(context: Context, scenario: &Scenario, seed: u64) -> Result<Outcom
             context.spawn(move |context| device::play(context, world, number))
         })
         .collect();
+    let mut outsiders = Vec::with_capacity(scenario.outsiders.len());
+    for who in scenario.outsiders.iter().copied() {
+        let (cast, doors, recorder) = (cast.clone(), doors.clone(), recorder.clone());
+        let context = context.child("outsider").with_attribute("who", who.name());
+        outsiders.push(
+            context.spawn(move |context| adversary::intrude(context, cast, doors, recorder, who)),
+        );
+    }
     inject_all(&context, &mut mesh, &scenario.faults).await?;
     let mut asked: Vec<Asked> = Vec::with_capacity(devices.len());
     for device in devices {
         asked.extend(device.await.ok().flatten());
+    }
+    for outsider in outsiders {
+        // It has nothing to say: what it got is a violation.
+        let _ = outsider.await;
     }
     context.sleep(SETTLE).await;
 

@@ -4,12 +4,12 @@
 use super::trace::{self, Trace};
 use crate::oracle::{ChainView, Violation};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use trustmesh_agent::{Effect, Input};
 use trustmesh_state::{Finalized, State};
-use trustmesh_types::{Digest, Payload, RequestId, events::Event};
+use trustmesh_types::{Digest, Payload, PublicKey, RequestId, events::Event};
 
 /// When the steps of a request happened first, in microseconds since the world began; the
 /// last run that counted for `executed`.
@@ -40,6 +40,10 @@ pub(crate) struct Seen {
     pub(crate) prepared: BTreeMap<usize, usize>,
     /// Warnings that agents noted.
     pub(crate) warnings: u64,
+    /// What evil nodes and outsiders did, and how often.
+    pub(crate) evil_acts: BTreeMap<String, u64>,
+    /// Keys that are no members' and still sent messages.
+    strangers: BTreeSet<PublicKey>,
 }
 
 /// Takes notes; clones write into the same book.
@@ -105,6 +109,10 @@ impl Recorder {
             Effect::Transact(Payload::Finalize(end)) => {
                 first(&mut seen.marks.entry(end.request).or_default().finalizing, at_us);
             }
+            Effect::Send { to, .. } if seen.strangers.contains(to) => {
+                let what = format!("node {node} answers {}, who is no member", to.short());
+                seen.violations.push(Violation::new("S4", what));
+            }
             Effect::Prepare { .. } => *seen.prepared.entry(node).or_default() += 1,
             Effect::Note { warning, request, text } => {
                 seen.warnings += u64::from(*warning);
@@ -113,6 +121,21 @@ impl Recorder {
             }
             _ => {}
         }
+    }
+
+    /// An evil node or an outsider does what it should not.
+    pub(crate) fn evil_act(&self, what: String) {
+        *self.seen().evil_acts.entry(what).or_default() += 1;
+    }
+
+    /// Something that must never happen was seen where it happened.
+    pub(crate) fn violates(&self, violation: Violation) {
+        self.seen().violations.push(violation);
+    }
+
+    /// Nobody may ever answer this key.
+    pub(crate) fn stranger(&self, key: PublicKey) {
+        self.seen().strangers.insert(key);
     }
 
     /// A node starts from a state that it had made durable.

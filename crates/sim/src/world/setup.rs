@@ -31,7 +31,7 @@ fn failed(missing: String) -> SimError {
     SimError::Setup { seconds: LONGEST.as_secs(), missing }
 }
 
-/// Gets the mesh ready through node 0.
+/// Gets the mesh ready through the first honest node.
 pub(crate) async fn prepare(
     context: &Context,
     scenario: &Scenario,
@@ -39,7 +39,7 @@ pub(crate) async fn prepare(
     doors: &Doors,
     recorder: &Recorder,
 ) -> Result<(), SimError> {
-    let door = doors.of(0).ok_or_else(|| failed("node 0".to_owned()))?;
+    let door = doors.honest(cast).ok_or_else(|| failed("an honest node".to_owned()))?;
     let mut payloads = Vec::new();
     for app in App::ALL {
         payloads.push(Payload::DeployApp(publish(context, cast, &door, app).await?));
@@ -87,7 +87,7 @@ async fn publish(
         let data = artifact.clone().into();
         door.inbox
             .send(Local::Publish { data, reply })
-            .map_err(|_| failed("node 0 has ended".to_owned()))?;
+            .map_err(|_| failed("the node has ended".to_owned()))?;
         match answer.await {
             Ok(Answer::Published(receipts)) => break receipts,
             other if context.current() > until => {
