@@ -13,11 +13,12 @@ use toml::{Table, Value};
 use super::shown;
 
 /// Lowest first; `sim` stands below `cli`, whose command it is.
-const ROOMS: [&str; 13] = [
+const ROOMS: [&str; 14] = [
     "types",
     "state",
     "sched",
     "agent",
+    "model",
     "api",
     "consensus",
     "executor",
