@@ -7,7 +7,7 @@
 
 use stateright::{Checker, Model};
 use std::{process::ExitCode, time::Instant};
-use trustmesh_model::{Asked, Bounds, LONG_MS, Runs, Start};
+use trustmesh_model::{Asked, Bounds, LONG_MS, NOTHING_BROKEN, Runs, Start};
 
 fn number(name: &str, otherwise: u8) -> u8 {
     text(name).and_then(|t| t.parse().ok()).unwrap_or(otherwise)
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
         checker.max_depth(),
         began.elapsed().as_secs_f64(),
     );
-    let Some(path) = checker.discovery("nothing is broken") else { return ExitCode::SUCCESS };
+    let Some(path) = checker.discovery(NOTHING_BROKEN) else { return ExitCode::SUCCESS };
     println!("broken: {:?}", path.last_state().broken());
     for action in path.into_actions() {
         println!("  {action:?}");

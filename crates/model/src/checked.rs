@@ -14,6 +14,9 @@ use trustmesh_types::{TxId, records::Status};
 /// A request with this much time must not fail for want of it, milliseconds.
 pub const LONG_MS: u64 = 60_000;
 
+/// The name of the property that all else hangs on.
+pub const NOTHING_BROKEN: &str = "nothing is broken";
+
 /// How a run ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Ran {
@@ -146,12 +149,21 @@ impl Model for Runs {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        vec![
-            Property::always("nothing is broken", |_, mesh: &Mesh| mesh.watch.broken.is_none()),
+        let mut properties = vec![
+            Property::always(NOTHING_BROKEN, |_, mesh: &Mesh| mesh.watch.broken.is_none()),
             Property::sometimes("all requests are finalized", |_, mesh: &Mesh| {
                 mesh.records().all(|(_, r)| r.is_some_and(|r| r.status == Status::Finalized))
             }),
-        ]
+        ];
+        if self.bounds.evil_acts > 0 {
+            properties
+                .push(Property::sometimes("a fault is charged", |_, m: &Mesh| m.watch.charged));
+        }
+        if self.bounds.troubles > 0 {
+            properties
+                .push(Property::sometimes("a plan is abandoned", |_, m: &Mesh| m.watch.abandoned));
+        }
+        properties
     }
 }
 

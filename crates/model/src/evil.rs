@@ -3,7 +3,7 @@
 //! nothing is always possible.
 
 use crate::{mesh::Mesh, setup::task_id};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 use trustmesh_types::{
     Digest, Payload, PublicKey, RequestId, TaskId,
     evidence::{
@@ -12,7 +12,7 @@ use trustmesh_types::{
     message::Message,
     plan::{Assignment, Decline, Plan},
     records::{RequestRecord, Status},
-    request::StorageReceipt,
+    request::{StorageReceipt, Submission},
     workflow::Workflow,
 };
 
@@ -56,6 +56,11 @@ pub enum Act {
         /// How it is.
         how: Planned,
     },
+    /// It brings a request that a device gave it, too, with its own receipt alone, twice.
+    Submit {
+        /// The request, by its place.
+        request: usize,
+    },
     /// Nothing fits, it says.
     Decline {
         /// The request, by its place.
@@ -90,7 +95,7 @@ pub enum Act {
         /// The request, by its place.
         request: usize,
     },
-    /// The same with its own receipt alone, twice, for the first open task.
+    /// The same for the first open task, as progress, with its own receipt.
     Progress {
         /// The request, by its place.
         request: usize,
@@ -98,13 +103,31 @@ pub enum Act {
 }
 
 /// What the evil node remembers.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Evil {
     /// Receipts that honest validators gave it.
     pub(crate) receipts: Vec<StorageReceipt>,
     /// Lengths of outputs whose bytes it keeps back.
     pub(crate) withheld: BTreeMap<Digest, u64>,
-    worked: Vec<(RequestId, u32, TaskId)>,
+    /// Whether it did nothing but complete tasks well.
+    pub(crate) fair: bool,
+    worked: Vec<(RequestId, u32, TaskId, u64)>,
+}
+
+impl Default for Evil {
+    fn default() -> Self {
+        let (receipts, withheld, worked) = (Vec::new(), BTreeMap::new(), Vec::new());
+        Self { receipts, withheld, fair: true, worked }
+    }
+}
+
+impl Evil {
+    /// Whether it completed a task by then.
+    pub(crate) fn told(&self, id: &RequestId, number: u32, task: &TaskId, until_ms: u64) -> bool {
+        self.worked.iter().any(|(of, under, which, at_ms)| {
+            (of, *under, which) == (id, number, task) && *at_ms <= until_ms
+        })
+    }
 }
 
 /// What a run of a task gives.
@@ -124,7 +147,13 @@ impl Mesh {
         };
         let mut acts = Vec::new();
         for (request, (_, record)) in self.records().enumerate() {
-            let Some(record) = record.filter(|r| !r.status.ended()) else { continue };
+            let Some(record) = record else {
+                acts.push(Act::Submit { request });
+                continue;
+            };
+            if record.status.ended() {
+                continue;
+            }
             self.planning_acts(me, request, &record, &mut acts);
             self.working_acts(me, request, &record, &mut acts);
         }
@@ -174,7 +203,7 @@ impl Mesh {
                 acts.push(Act::Forge { request, task });
                 continue;
             }
-            if !self.evil.worked.contains(&(record.id, plan.designation, task.clone())) {
+            if !self.evil.told(&record.id, plan.designation, &task, u64::MAX) {
                 let inner = task != task_id("a");
                 for how in [Worked::Well, Worked::OtherInput, Worked::Withheld] {
                     if how != Worked::OtherInput || inner {
@@ -190,7 +219,9 @@ impl Mesh {
 
     /// The evil node acts.
     pub(crate) fn act(&mut self, act: &Act) {
+        self.evil.fair &= matches!(act, Act::Complete { how: Worked::Well, .. });
         let request = match act {
+            Act::Submit { request } => return self.bring_in(*request),
             Act::Plan { request, .. }
             | Act::Decline { request }
             | Act::Complete { request, .. }
@@ -204,6 +235,7 @@ impl Mesh {
         let found = self.ledger.workflow(&record.body.workflow);
         let Some(workflow) = found.map(|w| w.workflow) else { return };
         match act {
+            Act::Submit { .. } => {}
             Act::Plan { designation, how, .. } => {
                 let assignments = self.assign(&record, &workflow, *how);
                 let (request, made_at) = (record.id, self.ledger.height());
@@ -236,6 +268,20 @@ impl Mesh {
             Act::Finalize { .. } => self.finalize(&record, &workflow),
             Act::Progress { .. } => self.progress(&record, &workflow),
         }
+    }
+
+    fn bring_in(&mut self, request: usize) {
+        let world = Arc::clone(&self.world);
+        let key = world.start.evil.and_then(|at| world.keys.get(at));
+        let (Some(key), Some((body, signature))) = (key, world.requests.get(request)) else {
+            return;
+        };
+        let subject = body.id().0;
+        let receipt =
+            StorageReceipt::sign(key, &world.network, subject, body.input, body.input_bytes);
+        let receipts = vec![receipt.clone(), receipt];
+        let (body, signature) = (body.clone(), *signature);
+        self.say(Payload::SubmitRequest(Submission { body, signature, receipts }));
     }
 
     fn me(&self) -> Option<PublicKey> {
@@ -331,7 +377,7 @@ impl Mesh {
             duration_us: 1,
         };
         let signed = completion.sign(key, &self.world.network);
-        self.evil.worked.push((record.id, plan.designation, task.clone()));
+        self.evil.worked.push((record.id, plan.designation, task.clone(), self.now_ms));
         if how == Worked::Withheld {
             self.evil.withheld.insert(digest, bytes);
             return self.spread(Message::Completed { completion: signed, data: None });
@@ -416,7 +462,7 @@ impl Mesh {
         let Some(key) = self.world.keys.get(at) else { return };
         let (digest, bytes) = (completion.completion.output, completion.completion.output_bytes);
         let receipt = StorageReceipt::sign(key, &self.world.network, record.id.0, digest, bytes);
-        let receipts = vec![receipt.clone(), receipt];
+        let receipts = vec![receipt];
         let progress = Progress {
             request: record.id,
             designation: plan.designation,

@@ -21,6 +21,9 @@ use trustmesh_types::{
     workflow::Workflow,
 };
 
+/// A completion that others hear of this early leaves them the time to take over.
+const TOLD_MS: u64 = 500;
+
 /// A task's topological level, by the longest path from a source.
 fn level(workflow: &Workflow, task: &TaskId) -> u32 {
     let before = workflow.task(task).map(|t| t.after.as_slice()).unwrap_or_default();
@@ -40,8 +43,14 @@ impl Mesh {
         }
         for event in &executed.events {
             self.watch.happened(event);
-            if let Event::Fault { node, .. } = event {
-                self.look_at_fault(node);
+            match event {
+                Event::Fault { node, .. } => self.look_at_fault(node),
+                Event::PlanAbandoned { request, .. } => {
+                    if before.request(request).is_some_and(|r| self.should_have_ended(&r)) {
+                        self.watch.report(Broken::NotTakenOver);
+                    }
+                }
+                _ => {}
             }
         }
         self.look_for_replays(transactions);
@@ -67,7 +76,7 @@ impl Mesh {
                 }
             }
             (Payload::SubmitRequest(submission), Outcome::Rejected(rejection)) => {
-                if rejection.code != RejectCode::RequestExists {
+                if honest && rejection.code != RejectCode::RequestExists {
                     self.watch.refused.insert(submission.body.id());
                 }
             }
@@ -94,17 +103,40 @@ impl Mesh {
         }
     }
 
+    /// Whether a plan was in nobody's way: honest nodes were quick, and the evil one gave all
+    /// its tasks' outputs early and did nothing else.
+    fn should_have_ended(&self, record: &RequestRecord) -> bool {
+        let Some(plan) = &record.plan else { return false };
+        let evil = self.world.start.evil.and_then(|at| self.world.ids.get(at));
+        let given = |task: &TaskId| {
+            let until_ms = plan.since_ms.saturating_add(TOLD_MS);
+            self.evil.told(&record.id, plan.designation, task, until_ms)
+        };
+        self.calm
+            && self.evil.fair
+            && plan
+                .assignments
+                .iter()
+                .all(|a| !evil.is_some_and(|me| a.nodes.contains(me)) || given(&a.task))
+    }
+
     /// No next block may hold a transaction of this one.
     fn look_for_replays(&mut self, transactions: &[SignedTransaction]) {
         for tx in transactions {
             let id = tx.id();
+            // Its signatures were looked at in its first block; once more takes too long.
+            let signed = matches!(
+                tx.transaction.payload,
+                Payload::SubmitRequest(_) | Payload::Finalize(_) | Payload::RecordProgress(_)
+            );
             let proposal = Proposal {
                 proposer: tx.transaction.signer,
                 timestamp_ms: self.now_ms.saturating_add(1),
                 transactions: std::slice::from_ref(tx),
                 ids: &[id],
             };
-            if self.ledger.admit(tx, &id).is_ok() || self.ledger.execute(&proposal).is_ok() {
+            let again = || !signed && self.ledger.execute(&proposal).is_ok();
+            if self.ledger.admit(tx, &id).is_ok() || again() {
                 self.watch.report(Broken::Replayed);
             }
         }

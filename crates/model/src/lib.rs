@@ -23,7 +23,7 @@ mod mesh;
 mod setup;
 mod watch;
 
-pub use checked::{Action, Hook, LONG_MS, Ran, Runs};
+pub use checked::{Action, Hook, LONG_MS, NOTHING_BROKEN, Ran, Runs};
 pub use evil::{Act, Planned, Worked};
 pub use mesh::{Bounds, Mesh};
 pub use setup::{Asked, NODES, Start};

@@ -80,7 +80,7 @@ pub struct Mesh {
     pub(crate) watch: Watch,
     pub(crate) left: Bounds,
     pub(crate) calm: bool,
-    print: (u64, u64),
+    print: u128,
 }
 
 impl Mesh {
@@ -111,7 +111,7 @@ impl Mesh {
             watch: Watch::default(),
             left: bounds,
             calm: true,
-            print: (0, 0),
+            print: 0,
             world,
         };
         mesh.wake();
@@ -199,14 +199,10 @@ impl Mesh {
 
     /// Takes the situation's fingerprint, after an action.
     pub(crate) fn seal(&mut self) {
-        let mut prints = [0_u64; 2];
-        for (salt, print) in (0_u64..).zip(&mut prints) {
-            let mut text = Text(Fnv(0xcbf2_9ce4_8422_2325 ^ salt.wrapping_mul(0x9e37_79b9)));
-            // Writing to a hasher can't fail.
-            let _ = self.write_print(&mut text);
-            *print = text.0.finish();
-        }
-        self.print = (prints[0], prints[1]);
+        let mut text = Text(Fnv(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d));
+        // Writing to a hasher can't fail.
+        let _ = self.write_print(&mut text);
+        self.print = text.0.0;
     }
 
     /// All that the mesh's future depends on; what follows from the rest is left out.
@@ -254,18 +250,14 @@ impl PartialEq for Mesh {
     }
 }
 
-/// FNV-1a, 64 bits, with a last mixing step.
-struct Fnv(u64);
+/// FNV-1a, 128 bits.
+struct Fnv(u128);
 
-impl Hasher for Fnv {
+impl Fnv {
     fn write(&mut self, bytes: &[u8]) {
         for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+            self.0 = (self.0 ^ u128::from(*byte)).wrapping_mul(0x0100_0000_0000_0000_0000_013b);
         }
-    }
-    fn finish(&self) -> u64 {
-        let mixed = (self.0 ^ (self.0 >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
-        mixed ^ (mixed >> 33)
     }
 }
 

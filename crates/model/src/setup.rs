@@ -9,8 +9,8 @@ use std::sync::Arc;
 use trustmesh_agent::Bytes;
 use trustmesh_state::{Proposal, State};
 use trustmesh_types::{
-    AppId, Digest, Domain, NetworkId, Payload, PublicKey, RequestId, SecretKey, Signature,
-    SignedTransaction, TaskId, Transaction, WorkflowId, codec,
+    AppId, Digest, Domain, NetworkId, Payload, PublicKey, SecretKey, Signature, SignedTransaction,
+    TaskId, Transaction, WorkflowId, codec,
     genesis::{GENESIS_VERSION, Genesis, Parameters},
     receipt::Outcome,
     records::{AppManifest, NodeInfo, NodeRoles, OperatorInfo, Runtime},
@@ -147,7 +147,8 @@ pub(crate) fn found(start: &Start) -> (Arc<World>, State) {
     let ids: Vec<PublicKey> = keys.iter().map(SecretKey::public).collect();
     let gateway = secret(90);
     let operator = secret(100);
-    let none = NodeRoles { validator: false, scheduler: false, worker: false };
+    // It never reports, so it is never designated.
+    let none = NodeRoles { validator: false, scheduler: true, worker: false };
     let mut nodes: Vec<NodeInfo> = ids
         .iter()
         .enumerate()

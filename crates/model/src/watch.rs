@@ -16,7 +16,8 @@ use trustmesh_types::{
 /// What must never happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Broken {
-    /// S2: a second plan became Active for a designation, or for an Active request.
+    /// S2: a second plan became Active for a designation, or for an Active request, or one for
+    /// a past designation.
     SecondPlan,
     /// S3: an Active plan was signed by another node than the designated one.
     ForeignPlan,
@@ -42,6 +43,8 @@ pub enum Broken {
     Endless,
     /// L1: nothing but the evil node was in the way, and a request did not end well.
     NotFinalized,
+    /// L1: all tasks were completed in time, and the plan was abandoned.
+    NotTakenOver,
     /// L1: more execution attempts than allowed.
     Attempts,
     /// A task that was done is open again.
@@ -94,7 +97,9 @@ impl Watch {
     /// A plan became Active.
     pub(crate) fn confirmed(&mut self, id: RequestId, designation: u32, signer: &PublicKey) {
         let first = self.confirmed.insert((id, designation));
-        if !first || self.status.get(&id) != Some(&Status::Requested) {
+        let last = self.designated.range((id, 0)..=(id, u32::MAX)).next_back();
+        let current = last.is_some_and(|((_, number), _)| *number == designation);
+        if !first || !current || self.status.get(&id) != Some(&Status::Requested) {
             self.report(Broken::SecondPlan);
         }
         if self.designated.get(&(id, designation)) != Some(signer) {
