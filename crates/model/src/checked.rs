@@ -93,6 +93,7 @@ impl Model for Runs {
                 actions.push(Action::Run(Ran::Failed));
                 actions.push(Action::Run(Ran::Never));
             }
+            mesh.add_acts(actions);
             return;
         }
         for (id, pending) in &mesh.pool {
@@ -110,9 +111,7 @@ impl Model for Runs {
             let honest = (0..NODES).filter(|at| mesh.world.start.evil != Some(*at));
             actions.extend(honest.map(Action::Restart));
         }
-        if mesh.left.evil_acts > 0 {
-            actions.extend(mesh.acts().into_iter().map(Action::Evil));
-        }
+        mesh.add_acts(actions);
     }
 
     fn next_state(&self, last: &Mesh, action: Action) -> Option<Mesh> {
@@ -168,6 +167,12 @@ impl Model for Runs {
 }
 
 impl Mesh {
+    fn add_acts(&self, actions: &mut Vec<Action>) {
+        if self.left.evil_acts > 0 {
+            actions.extend(self.acts().into_iter().map(Action::Evil));
+        }
+    }
+
     fn ran(&mut self, how: Ran) {
         let Some((at, spec)) = self.runs.pop_front() else { return };
         if how != Ran::Well {

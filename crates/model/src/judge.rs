@@ -103,8 +103,8 @@ impl Mesh {
         }
     }
 
-    /// Whether a plan was in nobody's way: honest nodes were quick, and the evil one gave all
-    /// its tasks' outputs early and did nothing else.
+    /// Whether nothing was in a plan's way: it has honest nodes, they were quick, and the evil
+    /// one gave all its tasks' outputs early and did nothing else.
     fn should_have_ended(&self, record: &RequestRecord) -> bool {
         let Some(plan) = &record.plan else { return false };
         let evil = self.world.start.evil.and_then(|at| self.world.ids.get(at));
@@ -112,8 +112,10 @@ impl Mesh {
             let until_ms = plan.since_ms.saturating_add(TOLD_MS);
             self.evil.told(&record.id, plan.designation, task, until_ms)
         };
+        let mut nodes = plan.assignments.iter().flat_map(|a| &a.nodes);
         self.calm
             && self.evil.fair
+            && nodes.any(|node| Some(node) != evil)
             && plan
                 .assignments
                 .iter()
