@@ -42,7 +42,7 @@ pub(crate) enum Matter {
 }
 
 /// What is due when.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Agenda {
     due: BTreeMap<Matter, u64>,
     order: BTreeSet<(u64, Matter)>,

@@ -31,7 +31,7 @@ use trustmesh_types::{
 };
 
 /// A compute node's behaviour. See the crate's documentation.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Agent {
     core: Core,
     intakes: Intakes,

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use trustmesh_types::Digest;
 
 /// The cache.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Blobs {
     held: BTreeMap<Digest, Bytes>,
     order: VecDeque<Digest>,

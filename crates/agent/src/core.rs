@@ -30,7 +30,7 @@ pub(crate) enum Waiter {
 }
 
 /// See the module's documentation.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Core {
     pub(crate) key: SecretKey,
     pub(crate) me: PublicKey,

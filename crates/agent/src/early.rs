@@ -10,7 +10,7 @@ use trustmesh_types::{
     request::StorageReceipt,
 };
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Entry {
     request: RequestId,
     from: PublicKey,
@@ -34,7 +34,7 @@ fn weight(message: &Message) -> usize {
 }
 
 /// The messages, oldest first.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Early {
     entries: VecDeque<Entry>,
     bytes: usize,

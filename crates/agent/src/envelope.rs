@@ -18,7 +18,7 @@ pub(crate) struct NoJson {
 }
 
 /// What a task takes.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Parts<'a> {
     /// The request's input, for a source task.
     pub(crate) input: Option<&'a [u8]>,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use trustmesh_types::PublicKey;
 
 /// Last signs of life. Only members are entered, so the ledger bounds it.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Peers {
     heard_ms: BTreeMap<PublicKey, u64>,
     since_ms: u64,

@@ -19,7 +19,7 @@ use trustmesh_types::{
 };
 
 /// What the ledger says.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct View {
     pub(crate) record: RequestRecord,
     pub(crate) workflow: Workflow,
@@ -90,7 +90,7 @@ impl View {
 }
 
 /// A run of a task on this node.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Run {
     /// Its inputs are being put together.
     Collecting(BTreeMap<Digest, Bytes>),
@@ -123,7 +123,7 @@ pub(crate) struct Planning {
 }
 
 /// See the module's documentation.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Work {
     pub(crate) id: RequestId,
     pub(crate) view: View,

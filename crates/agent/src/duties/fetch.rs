@@ -20,14 +20,14 @@ use trustmesh_types::{
     mutants::{Mutant, mutated},
 };
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Stage {
     Loading,
     Asking { since_ms: u64 },
     Resting,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Fetch {
     /// Lengths that were named for it: one at most is true.
     lengths: BTreeSet<u64>,
@@ -43,7 +43,7 @@ struct Fetch {
 }
 
 /// Blobs under way.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Fetches {
     jobs: BTreeMap<Digest, Fetch>,
     loads: BTreeSet<Digest>,

@@ -18,7 +18,7 @@ use trustmesh_types::{
     request::{RequestBody, Submission},
 };
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Intake {
     body: RequestBody,
     signature: Signature,
@@ -29,7 +29,7 @@ struct Intake {
 }
 
 /// Requests on their way to the ledger.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Intakes {
     open: BTreeMap<RequestId, Intake>,
 }

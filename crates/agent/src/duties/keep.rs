@@ -23,7 +23,7 @@ use trustmesh_types::{
     request::{Endpoint, RequestBody},
 };
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Kept {
     owner: PublicKey,
     kind: BlobKind,
@@ -35,7 +35,7 @@ struct Kept {
 
 /// What this node keeps for others, while it counts against a bound; by key and the length
 /// that was named, so that nobody stands in the way with a wrong one.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Keeps {
     open: BTreeMap<(BlobKey, u64), Kept>,
     by_owner: BTreeMap<PublicKey, u64>,

@@ -15,14 +15,14 @@ use trustmesh_types::{
     reject::{RejectCode, Rejection},
 };
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Publish {
     tickets: Vec<Ticket>,
     over_ms: u64,
 }
 
 /// Artifacts being published.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Publishes {
     open: BTreeMap<Digest, Publish>,
 }

@@ -32,7 +32,7 @@ pub(crate) enum Parcel {
 }
 
 /// Receipts being gathered.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Gather {
     parcel: Parcel,
     data: Bytes,

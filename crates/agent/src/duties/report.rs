@@ -15,7 +15,7 @@ use trustmesh_types::{
 };
 
 /// Samples since the last report.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Reports {
     batch: Vec<Snapshot>,
     begun: bool,

@@ -22,7 +22,7 @@ use trustmesh_types::{
 };
 
 /// Memory of all requests that concern this node.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Works {
     pub(crate) open: BTreeMap<RequestId, Work>,
     pub(crate) early: Early,

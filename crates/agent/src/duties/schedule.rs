@@ -25,7 +25,7 @@ use trustmesh_types::{
 };
 
 /// What this node's plans hold that the ledger does not show yet, by request.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Tentative {
     open: BTreeMap<RequestId, (u32, BTreeMap<PublicKey, Resources>)>,
 }

@@ -26,11 +26,22 @@ pub struct Finalized {
 }
 
 /// The state of the ledger after a block.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct State {
     meta: MetaRecord,
     settings: Arc<SettingsRecord>,
     store: Store,
+}
+
+/// Which block it is of; all that it holds would be too long to read.
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let MetaRecord { height, timestamp_ms } = self.meta;
+        f.debug_struct("State")
+            .field("height", &height)
+            .field("timestamp_ms", &timestamp_ms)
+            .finish_non_exhaustive()
+    }
 }
 
 impl State {

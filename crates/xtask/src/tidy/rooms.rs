@@ -19,6 +19,7 @@ const ROOMS: [&str; 14] = [
     "state",
     "sched",
     "agent",
+    "model",
     "api",
     "consensus",
     "executor",
