@@ -24,7 +24,7 @@ pub enum FaultEvidence {
     /// those of f+1 other nodes that agree on another output over the same inputs.
     Completions(Vec<SignedCompletion>),
     /// Two votes of one view that contradict each other.
-    Votes(ConflictingVotes),
+    Votes(Box<ConflictingVotes>),
 }
 
 /// A fault on the ledger.

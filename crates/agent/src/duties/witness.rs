@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use trustmesh_types::{Digest, Payload, votes::ConflictingVotes};
 
 /// Misdeeds that this node has reported, by [`ConflictingVotes::subject`].
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Charges {
     reported: BTreeSet<Digest>,
 }

@@ -35,7 +35,7 @@ pub fn report(
         votes.view
     );
     let rejection = Rejection::fault(RejectCode::ConflictingVotes, reason);
-    faults::charge(draft, &votes.voter, &rejection, FaultEvidence::Votes(votes.clone()));
+    faults::charge(draft, &votes.voter, &rejection, FaultEvidence::Votes(Box::new(votes.clone())));
     Ok(())
 }
 
