@@ -17,6 +17,7 @@ mod fetch;
 mod finalizer;
 mod garbage;
 mod graph;
+mod policies;
 mod progress;
 mod replicas;
 mod requests;
