@@ -93,12 +93,12 @@ fn signers_take_turns_and_whoever_waits_longest_begins() {
     let turns: Vec<TxId> = pool.in_turns().map(|(_, entry)| entry.id).collect();
     let expected = [flood[0], second[0], third, flood[1], second[1], flood[2], flood[3], flood[4]];
     assert_eq!(turns, expected);
-    // The flood's first is gone: now the second signer has waited longest.
-    pool.finalized(&[flood[0]], 3);
-    assert_eq!(pool.in_turns().next().map(|(_, entry)| entry.id), Some(flood[1]));
-    pool.finalized(&flood[1..4], 3);
+    // All of the flood is gone but what comes anew: now the second signer waits longest.
+    pool.finalized(&flood, 3);
+    let (late, tx) = note(1, 9, 10);
+    pool.insert(late, 100, tx, None).unwrap();
     let turns: Vec<TxId> = pool.in_turns().map(|(_, entry)| entry.id).collect();
-    assert_eq!(turns, [flood[4], second[0], third, second[1]]);
+    assert_eq!(turns, [second[0], third, late, second[1]]);
 }
 
 #[test]
