@@ -15,6 +15,7 @@
 //! Invariants: everything derives from the seed, so equal seeds give equal traces; nothing
 //! here is on a node's path, so a fault of the simulator can only show as a violation.
 
+mod adversary;
 mod apps;
 mod catalogue;
 mod derive;

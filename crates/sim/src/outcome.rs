@@ -8,7 +8,8 @@ use crate::{
     world::{Asked, Marks, Seen},
 };
 use serde::Serialize;
-use trustmesh_types::{Digest, RequestId, events::Event, genesis::Genesis};
+use std::collections::{BTreeMap, BTreeSet};
+use trustmesh_types::{Digest, Payload, RequestId, events::Event, genesis::Genesis};
 
 /// How a request ended for its device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -112,6 +113,10 @@ pub struct Outcome {
     pub plans_abandoned: u64,
     /// Warnings that agents noted.
     pub warnings: u64,
+    /// How often evil nodes did evil, by the deviation's name.
+    pub evil_acts: BTreeMap<String, u64>,
+    /// Validators whose conflicting votes were reported on the ledger, by index.
+    pub reported_voters: BTreeSet<usize>,
     /// The requests, in order of sending.
     pub requests: Vec<RequestOutcome>,
     /// Of the requests that came back.
@@ -149,7 +154,8 @@ impl Outcome {
         let newest = seen.states.values().find(|state| state.height() == height);
         let mut violations = seen.violations.clone();
         violations.extend(oracle::judge(genesis, &seen.chain, newest, asked));
-        for node in up {
+        let evil = |node: &usize| scenario.evil.iter().any(|(evil, _)| evil == node);
+        for node in up.iter().filter(|node| !evil(node)) {
             let delivered = seen.chain.delivered(*node);
             if delivered + LAG_BLOCKS_MAX < height {
                 let what = format!("node {node} is at block {delivered} of {height}");
@@ -174,11 +180,22 @@ impl Outcome {
             designations_in_vain: count(|e| matches!(e, Event::DesignationEnded { .. })),
             plans_abandoned: count(|e| matches!(e, Event::PlanAbandoned { .. })),
             warnings: seen.warnings,
+            evil_acts: seen.evil_acts.clone(),
+            reported_voters: reported_voters(genesis, seen),
             overhead_ms: Percentiles::of(requests.iter().filter_map(|r| r.overhead_ms)),
             requests,
             violations,
         }
     }
+}
+
+fn reported_voters(genesis: &Genesis, seen: &Seen) -> BTreeSet<usize> {
+    let applied = seen.chain.blocks().flat_map(|block| block.applied());
+    let voters = applied.filter_map(|tx| match &tx.transaction.payload {
+        Payload::ReportVotes(votes) => genesis.nodes.iter().position(|n| n.key == votes.voter),
+        _ => None,
+    });
+    voters.collect()
 }
 
 fn millis(us: u64) -> f64 {

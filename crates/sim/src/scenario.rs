@@ -3,6 +3,7 @@
 //! Times are virtual. Faults and requests are counted from when the mesh is ready:
 //! applications deployed, devices registered, every node's resources on the ledger.
 
+use crate::deviation::Deviation;
 use std::time::Duration;
 use trustmesh_types::{genesis::Parameters, workflow::Workflow};
 
@@ -104,6 +105,8 @@ pub struct Scenario {
     pub links: Links,
     /// What goes wrong.
     pub faults: Vec<Timed>,
+    /// Which nodes are evil, and how; a node may be so in several ways.
+    pub evil: Vec<(usize, Deviation)>,
     /// What devices ask for.
     pub workload: Workload,
 }
@@ -118,6 +121,7 @@ impl Scenario {
             parameters: Parameters::default(),
             links: Links::default(),
             faults: Vec::new(),
+            evil: Vec::new(),
             workload: Workload {
                 workflows,
                 devices: 3,
@@ -132,6 +136,13 @@ impl Scenario {
     #[must_use]
     pub fn with(mut self, after_ms: u64, fault: Fault) -> Self {
         self.faults.push(Timed { after: Duration::from_millis(after_ms), fault });
+        self
+    }
+
+    /// The same with one more evil node.
+    #[must_use]
+    pub fn evil(mut self, node: usize, deviation: Deviation) -> Self {
+        self.evil.push((node, deviation));
         self
     }
 
@@ -152,6 +163,7 @@ impl Scenario {
         });
         let fine =
             sound(&self.links.nodes) && links.all(|fine| fine) && faults.min() != Some(false);
+        let fine = fine && self.evil.iter().all(|(node, _)| known(node));
         (!fine).then(|| format!("it names a node above {nodes} or a loss above 1,000 per mille"))
     }
 }

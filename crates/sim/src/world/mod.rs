@@ -19,4 +19,4 @@ mod trace;
 
 pub(crate) use device::Asked;
 pub use play::run;
-pub(crate) use recorder::{Marks, Seen};
+pub(crate) use recorder::{Marks, Recorder, Seen};

@@ -2,7 +2,10 @@
 //! delivers them, and when each step of a request happened first. It only listens.
 
 use super::trace::{self, Trace};
-use crate::oracle::{ChainView, Violation};
+use crate::{
+    deviation::Deviation,
+    oracle::{ChainView, Violation},
+};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -40,6 +43,8 @@ pub(crate) struct Seen {
     pub(crate) prepared: BTreeMap<usize, usize>,
     /// Warnings that agents noted.
     pub(crate) warnings: u64,
+    /// How often evil nodes did evil, by the deviation's name.
+    pub(crate) evil_acts: BTreeMap<String, u64>,
 }
 
 /// Takes notes; clones write into the same book.
@@ -113,6 +118,11 @@ impl Recorder {
             }
             _ => {}
         }
+    }
+
+    /// An evil node does evil.
+    pub(crate) fn evil_act(&self, how: Deviation) {
+        *self.seen().evil_acts.entry(how.name().to_owned()).or_default() += 1;
     }
 
     /// A node starts from a state that it had made durable.
