@@ -9,7 +9,7 @@ use crate::{
 };
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
-use trustmesh_types::{Digest, PublicKey, RequestId, events::Event, genesis::Genesis};
+use trustmesh_types::{Digest, Payload, PublicKey, RequestId, events::Event, genesis::Genesis};
 
 /// How a request ended for its device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -119,6 +119,8 @@ pub struct Outcome {
     pub charges: Vec<Charge>,
     /// What nodes said of requests' ends and devices did not believe.
     pub results_refused: u64,
+    /// Validators whose conflicting votes were reported on the ledger, by index.
+    pub reported_voters: BTreeSet<usize>,
     /// The requests, in order of sending.
     pub requests: Vec<RequestOutcome>,
     /// Of the requests that came back.
@@ -158,7 +160,8 @@ impl Outcome {
         let evil = scenario.evil.iter().filter_map(|(node, _)| genesis.nodes.get(*node));
         let evil: BTreeSet<PublicKey> = evil.map(|node| node.key).collect();
         violations.extend(oracle::judge(genesis, &seen.chain, newest, asked, &evil));
-        for node in up {
+        let is_evil = |node: &usize| scenario.evil.iter().any(|(evil, _)| evil == node);
+        for node in up.iter().filter(|node| !is_evil(node)) {
             let delivered = seen.chain.delivered(*node);
             if delivered + LAG_BLOCKS_MAX < height {
                 let what = format!("node {node} is at block {delivered} of {height}");
@@ -186,11 +189,21 @@ impl Outcome {
             evil_acts: seen.evil_acts.clone(),
             charges: oracle::charges(genesis, &seen.chain),
             results_refused: asked.iter().map(|one| one.refused).sum(),
+            reported_voters: reported_voters(genesis, seen),
             overhead_ms: Percentiles::of(requests.iter().filter_map(|r| r.overhead_ms)),
             requests,
             violations,
         }
     }
+}
+
+fn reported_voters(genesis: &Genesis, seen: &Seen) -> BTreeSet<usize> {
+    let applied = seen.chain.blocks().flat_map(|block| block.applied());
+    let voters = applied.filter_map(|tx| match &tx.transaction.payload {
+        Payload::ReportVotes(votes) => genesis.nodes.iter().position(|n| n.key == votes.voter),
+        _ => None,
+    });
+    voters.collect()
 }
 
 fn millis(us: u64) -> f64 {

@@ -1,10 +1,11 @@
-//! Evil nodes above the engine (PROTOCOL §9): real ones, between whose agent and the world an
-//! [`Adversary`] stands. It sees each input before the agent does and each effect before the
+//! Evil nodes (PROTOCOL §9): real ones, between whose agent and the world an [`Adversary`]
+//! stands. It sees each input before the agent does and each effect before the
 //! world does, may swallow or alter both, and does things of its own.
 //!
 //! - `scene`: what a deviation knows and what it can do;
 //! - `plans`, `transactions`, `work`, `finalizer`, `stores`, `evidence`, `results`: the
 //!   deviations, by what they attack; `craft`: plans and outputs that only look honest;
+//! - `engine`: validators that are evil in agreement, below all that;
 //! - `outsiders`: who is no node and tries all the same.
 //!
 //! Invariants: an evil node has its own key and those of its colluders, no other; final blocks
@@ -12,6 +13,7 @@
 //! when it is done, so that an attack that never happens shows.
 
 mod craft;
+pub(crate) mod engine;
 mod evidence;
 mod finalizer;
 mod outsiders;

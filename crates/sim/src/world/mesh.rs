@@ -9,8 +9,12 @@ use super::{
     recorder::Recorder,
 };
 use crate::{
-    adversary::{Adversary, Ring},
+    adversary::{
+        Adversary, Ring,
+        engine::{self, Evil, Switch},
+    },
     derive,
+    deviation::Deviation,
     error::SimError,
     scenario::{Fault, Link, Scenario},
 };
@@ -27,10 +31,7 @@ use std::{
     time::Duration,
 };
 use trustmesh_agent::{Agent, Config};
-use trustmesh_consensus::{
-    EngineKey, Handle, Options, Oracle, engine_public, max_message_size, simulated_network,
-    start_sim,
-};
+use trustmesh_consensus::{EngineKey, Handle, Options, Oracle, engine_public, max_message_size};
 
 /// How one gets at a running node.
 #[derive(Debug, Clone)]
@@ -97,6 +98,9 @@ pub(crate) struct Mesh {
     disk_time: Duration,
     device_time: Duration,
     sample_interval: Duration,
+    leader_timeout: Duration,
+    evil: BTreeMap<usize, Deviation>,
+    unleashed: Switch,
 }
 
 impl Mesh {
@@ -138,12 +142,22 @@ impl Mesh {
             disk_time: scenario.links.disk,
             device_time: scenario.links.device,
             sample_interval: Duration::from_millis(interval_ms),
+            leader_timeout: Duration::from_millis(scenario.parameters.leader_timeout_ms),
+            evil: scenario.evil.iter().copied().filter(|(_, how)| how.of_engine()).collect(),
+            unleashed: Switch::default(),
         };
         mesh.link_all(scenario.links.nodes).await?;
         for (from, to, link) in &scenario.links.special {
             mesh.link(*from, *to, Some(*link)).await?;
         }
         Ok(mesh)
+    }
+
+    /// What is evil about a node in agreement.
+    fn evil(&self, node: usize) -> Option<Evil> {
+        let (deviation, key) = (*self.evil.get(&node)?, self.cast.nodes.get(node)?.clone());
+        let parts = (self.unleashed.clone(), self.recorder.clone());
+        Some(Evil::new(deviation, key, self.cast.network, self.cast.seed, parts))
     }
 
     pub(crate) fn doors(&self) -> Doors {
@@ -153,6 +167,7 @@ impl Mesh {
     /// Evil nodes are evil from now on.
     pub(crate) fn let_loose(&self) {
         self.ring.let_loose();
+        self.unleashed.on();
     }
 
     /// Starts every node.
@@ -198,6 +213,7 @@ impl Mesh {
 
     /// Starts a node from what is durable, if it does not run.
     async fn start(&mut self, node: usize) -> Result<(), SimError> {
+        let evil = self.evil(node);
         let (Some(slot), Some(key), Some(engine_key)) =
             (self.slots.get_mut(node), self.cast.nodes.get(node), self.engine_keys.get(node))
         else {
@@ -212,16 +228,17 @@ impl Mesh {
             .child("node")
             .with_attribute("node", node)
             .with_attribute("life", slot.lives);
-        let network = simulated_network(&self.oracle, engine_key).await?;
         let options = Options {
             genesis: self.cast.genesis.clone(),
             key: key.clone(),
             partition: format!("node{node}"),
             delivered_height: None,
         };
-        let (ledger, streams, ledger_task) = start_sim(context.child("chain"), options, network)
-            .await
-            .map_err(|source| SimError::Start { node, source })?;
+        let ends = (&self.oracle, self.engine_keys.as_slice(), engine_key);
+        let (started, beside) =
+            engine::start(&context, ends, options, evil, self.leader_timeout).await?;
+        let (ledger, streams, ledger_task) =
+            started.map_err(|source| SimError::Start { node, source })?;
         self.recorder.starts(node, streams.state.clone());
         let (agent, first) = Agent::new(Config {
             key: key.clone(),
@@ -261,6 +278,7 @@ impl Mesh {
             context
                 .child("outbox")
                 .spawn(move |_| outbox::run(payloads, emptied, sender, network, nonce));
+            beside.spawn(&context);
             Driver::new(context, parts).run(streams, local).await;
         });
         slot.running = Some(Running { ledger: ledger_task, driver });

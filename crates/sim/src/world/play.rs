@@ -20,6 +20,7 @@ use commonware_runtime::{
     deterministic::{self, Context},
 };
 use std::{sync::Arc, time::Duration};
+use trustmesh_types::memory::Memory;
 
 /// What one turn of the runtime's loop takes in virtual time: a task that passes work on
 /// costs about this much. The runtime's default of 1 ms would double latencies.
@@ -39,6 +40,8 @@ pub fn run(scenario: &Scenario, seed: u64) -> Result<Outcome, SimError> {
         .with_seed(seed)
         .with_cycle(CYCLE)
         .with_start_time(clock::start());
+    // Every node checks the same signatures: the process need check each once.
+    let _memory = Memory::begin();
     deterministic::Runner::new(config).start(|context| play(context, scenario, seed))
 }
 
