@@ -6,7 +6,7 @@ use crate::{
     ledger::{FinalBlock, Ledger},
     pool::Pool,
     proposer,
-    runtime::Runtime,
+    runtime::{ClockOffset, Runtime},
     verifier,
 };
 use commonware_actor::Feedback;
@@ -37,6 +37,8 @@ pub(crate) struct LedgerApplication {
     pub(crate) me: PublicKey,
     /// A leader with nothing to propose holds its block this long.
     pub(crate) idle_interval: Duration,
+    /// What time this node has it.
+    pub(crate) clock: ClockOffset,
     /// Secret randomness for batches of signatures.
     pub(crate) entropy: [u8; 32],
     /// Takes final blocks.

@@ -54,5 +54,6 @@ pub use handle::{Handle, Status, Streams};
 pub use keys::{BadKey, EngineKey, engine_public, engine_secret, ledger_public};
 pub use options::{NodeOptions, Options, votes_directory};
 pub use pool::PoolError;
+pub use runtime::ClockOffset;
 #[cfg(not(test))]
 pub use simulated::{Oracle, Simulated, Started, simulated_network, start_sim};

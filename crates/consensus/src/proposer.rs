@@ -35,7 +35,7 @@ pub(crate) async fn propose<E: Runtime>(
     let state = ledger::state_after(context, application, parent, ancestry).await?;
     let chosen = hold(context, application, &state).await;
 
-    let timestamp_ms = runtime::now_ms(context).max(state.timestamp_ms() + 1);
+    let timestamp_ms = application.clock.now_ms(context).max(state.timestamp_ms() + 1);
     let (small, me) = (chosen.len() <= INLINE_TRANSACTIONS_MAX, application.me);
     let work = move || build(&state, digest, me, timestamp_ms, chosen);
     let built = if small { work() } else { runtime::off_thread(context, "build", work).await? };
@@ -60,7 +60,8 @@ async fn hold<E: Runtime>(
     parent: &State,
 ) -> Vec<(TxId, Arc<SignedTransaction>)> {
     let idle_until = context.current() + application.idle_interval;
-    let due = parent.next_deadline_ms().map_or(idle_until, runtime::at_ms);
+    let due =
+        parent.next_deadline_ms().map_or(idle_until, |due_ms| application.clock.at_ms(due_ms));
     let until = due.min(idle_until);
     loop {
         let arrival = application.pool.arrival();

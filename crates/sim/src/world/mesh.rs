@@ -27,8 +27,8 @@ use std::{
 };
 use trustmesh_agent::{Agent, Config};
 use trustmesh_consensus::{
-    EngineKey, Handle, Options, Oracle, engine_public, max_message_size, simulated_network,
-    start_sim,
+    ClockOffset, EngineKey, Handle, Options, Oracle, engine_public, max_message_size,
+    simulated_network, start_sim,
 };
 
 /// How one gets at a running node.
@@ -197,6 +197,7 @@ impl Mesh {
             key: key.clone(),
             partition: format!("node{node}"),
             delivered_height: None,
+            clock: ClockOffset::default(),
         };
         let (ledger, streams, ledger_task) = start_sim(context.child("chain"), options, network)
             .await
