@@ -2,13 +2,13 @@
 //! oracle has to say. Times are virtual, in milliseconds.
 
 use crate::{
-    oracle::{self, Violation},
+    oracle::Violation,
     scenario::Scenario,
     workflows,
     world::{Asked, Marks, Seen},
 };
 use serde::Serialize;
-use trustmesh_types::{Digest, RequestId, events::Event, genesis::Genesis};
+use trustmesh_types::{Digest, RequestId, events::Event};
 
 /// How a request ended for its device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -120,9 +120,6 @@ pub struct Outcome {
     pub violations: Vec<Violation>,
 }
 
-/// Blocks that a node may lag behind when a world ends.
-const LAG_BLOCKS_MAX: u64 = 2;
-
 impl Outcome {
     /// How many requests came back with a result.
     #[must_use]
@@ -136,28 +133,17 @@ impl Outcome {
         self.requests.iter().filter(|request| matches!(request.end, End::Failed(_))).count()
     }
 
-    pub(crate) fn judge(
+    /// What came of a world that the court has judged.
+    pub(crate) fn of(
         scenario: &Scenario,
         seed: u64,
-        genesis: &Genesis,
         seen: &Seen,
         asked: &[Asked],
-        up: &[usize],
         (ended_us, runtime_digest): (u64, String),
     ) -> Self {
-        let height = seen.chain.height();
-        let newest = seen.states.values().find(|state| state.height() == height);
-        let mut violations = seen.violations.clone();
-        violations.extend(oracle::judge(genesis, &seen.chain, newest, asked));
-        for node in up {
-            let delivered = seen.chain.delivered(*node);
-            if delivered + LAG_BLOCKS_MAX < height {
-                let what = format!("node {node} is at block {delivered} of {height}");
-                violations.push(Violation::new("L1", what));
-            }
-        }
+        let chain = seen.court.chain();
         let count = |what: fn(&Event) -> bool| {
-            let events = seen.chain.blocks().flat_map(|block| &block.events);
+            let events = chain.blocks().flat_map(|block| &block.events);
             events.filter(|event| what(event)).count() as u64
         };
         let requests: Vec<RequestOutcome> =
@@ -169,14 +155,14 @@ impl Outcome {
             trace_digest: seen.trace.digest(),
             runtime_digest,
             steps: seen.trace.steps(),
-            blocks: height,
+            blocks: chain.height(),
             lasted_ms: millis(ended_us),
             designations_in_vain: count(|e| matches!(e, Event::DesignationEnded { .. })),
             plans_abandoned: count(|e| matches!(e, Event::PlanAbandoned { .. })),
             warnings: seen.warnings,
             overhead_ms: Percentiles::of(requests.iter().filter_map(|r| r.overhead_ms)),
             requests,
-            violations,
+            violations: seen.court.violations().to_vec(),
         }
     }
 }

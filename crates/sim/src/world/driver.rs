@@ -4,7 +4,7 @@
 //! What takes time (disk, applications, transactions) runs beside the loop as a child of the
 //! driver's task, so that it dies with it.
 
-use super::{clock, disk::Disk, outbox, recorder::Recorder};
+use super::{arrivals::Arrivals, clock, disk::Disk, outbox, recorder::Recorder};
 use crate::apps::App;
 use commonware_macros::select;
 use commonware_runtime::{Clock as _, Spawner as _, Supervisor as _, deterministic::Context};
@@ -18,10 +18,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 use trustmesh_agent::{Agent, Answer, Bytes, Delivery, Effect, Input, RunOutput, RunSpec, Ticket};
-use trustmesh_consensus::{Handle, Streams};
+use trustmesh_consensus::{ClockOffset, Handle, Streams};
 use trustmesh_types::{
-    Digest, Payload, RequestId, Signature, canonical,
-    message::Recipient,
+    Digest, Payload, PublicKey, RequestId, Signature, canonical,
+    message::{Message, Recipient},
     records::Status,
     request::RequestBody,
     resources::{Resources, Snapshot},
@@ -62,6 +62,8 @@ pub(crate) struct Parts {
     pub(crate) disk_time: Duration,
     pub(crate) recorder: Recorder,
     pub(crate) silenced: Arc<AtomicBool>,
+    pub(crate) clock: ClockOffset,
+    pub(crate) arrivals: Arrivals,
     pub(crate) inbox: mpsc::UnboundedSender<Local>,
     pub(crate) transactions: mpsc::UnboundedSender<Payload>,
     pub(crate) sample_interval: Duration,
@@ -108,7 +110,7 @@ impl Driver {
                     None => return,
                 },
                 message = streams.messages.recv() => match message {
-                    Some((from, message)) => Some(Input::Message { from, message }),
+                    Some((from, message)) => self.arrival(from, message),
                     None => return,
                 },
                 local = inbox.recv() => match local {
@@ -117,7 +119,7 @@ impl Driver {
                 },
                 _ = self.context.sleep_until(self.sample_at) => {
                     self.sample_at = self.context.current() + self.parts.sample_interval;
-                    let taken_ms = clock::now_ms(&self.context);
+                    let taken_ms = self.now_ms();
                     Some(Input::Sampled(Snapshot { taken_ms, foreign: Resources::ZERO }))
                 },
                 _ = self.context.sleep_until(self.wake_at) => {
@@ -130,10 +132,27 @@ impl Driver {
         }
     }
 
+    /// This node's clock.
+    fn now_ms(&self) -> u64 {
+        self.parts.clock.shown_ms(clock::now_ms(&self.context))
+    }
+
+    /// A message comes: now, late, or twice.
+    fn arrival(&mut self, from: PublicKey, message: Message) -> Option<Input> {
+        let arrival = self.parts.arrivals.draw();
+        if let Some(after) = arrival.again {
+            let message = message.clone();
+            self.later(after, move || Some(Input::Message { from, message }));
+        }
+        let Some(after) = arrival.late else { return Some(Input::Message { from, message }) };
+        self.later(after, move || Some(Input::Message { from, message }));
+        None
+    }
+
     fn step(&mut self, input: Input) {
         let block = matches!(input, Input::Block(_));
         self.parts.recorder.input(clock::at_us(&self.context), self.parts.node, &input);
-        for effect in self.parts.agent.step(clock::now_ms(&self.context), input) {
+        for effect in self.parts.agent.step(self.now_ms(), input) {
             self.perform(effect);
         }
         if block {
@@ -212,7 +231,7 @@ impl Driver {
                 }
             }
             Effect::Wake { at_ms } => {
-                let wait = at_ms.saturating_sub(clock::now_ms(&self.context));
+                let wait = at_ms.saturating_sub(self.now_ms());
                 self.wake_at = self.context.current() + Duration::from_millis(wait);
             }
         }
