@@ -12,7 +12,7 @@ use std::{
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
-use trustmesh_consensus::{Handle, NodeOptions, Options, Streams, start_node};
+use trustmesh_consensus::{ClockOffset, Handle, NodeOptions, Options, Streams, start_node};
 use trustmesh_types::{
     Payload, SecretKey, SignedTransaction, Transaction,
     genesis::{GENESIS_VERSION, Genesis, Parameters},
@@ -127,6 +127,7 @@ async fn node(n: usize, ports: &[u16], seconds: u64, idle: bool) -> Result<(), F
             key: SecretKey::from_seed([n as u8 + 1; 32]),
             partition: "ledger".to_owned(),
             delivered_height: None,
+            clock: ClockOffset::default(),
         },
         directory: directory.path().to_owned(),
         listen: format!("127.0.0.1:{}", ports.get(n).ok_or("no port")?).parse()?,

@@ -7,7 +7,7 @@ use crate::{
     ledger::{FinalBlock, Ledger},
     pool::Pool,
     proposer,
-    runtime::Runtime,
+    runtime::{ClockOffset, Runtime},
     verifier,
 };
 use commonware_actor::Feedback;
@@ -38,6 +38,8 @@ pub(crate) struct LedgerApplication {
     pub(crate) me: PublicKey,
     /// A leader with nothing to propose holds its block this long.
     pub(crate) idle_interval: Duration,
+    /// What time this node has it.
+    pub(crate) clock: ClockOffset,
     /// Secret randomness for batches of signatures.
     pub(crate) entropy: [u8; 32],
     /// Takes final blocks.

@@ -68,6 +68,7 @@ pub use keys::{BadKey, EngineKey, engine_public, engine_secret, ledger_public};
 pub use options::{NodeOptions, Options, votes_directory};
 pub use pool::PoolError;
 pub use rates::Rates;
+pub use runtime::ClockOffset;
 #[cfg(not(test))]
 pub use simulated::{
     Oracle, Simulated, Started, simulated_network, start_evil, start_sim, tapped_network,

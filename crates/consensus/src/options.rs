@@ -1,5 +1,6 @@
 //! What a ledger is started with, and the engine's times that follow from genesis.
 
+use crate::runtime::ClockOffset;
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -24,6 +25,8 @@ pub struct Options {
     /// after it (from an earlier height when the chain on disk ends before). `None`: go on
     /// after the newest state there is.
     pub delivered_height: Option<u64>,
+    /// How far this node's clock is ahead of the runtime's: not at all, but in simulations.
+    pub clock: ClockOffset,
 }
 
 /// What the daemon's ledger is started with beside.

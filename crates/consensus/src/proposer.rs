@@ -37,7 +37,7 @@ pub(crate) async fn propose<E: Runtime>(
     let mut chosen = hold(context, application, &state).await;
 
     let conduct = application.conduct.clone();
-    let mut timestamp_ms = runtime::now_ms(context).max(state.timestamp_ms() + 1);
+    let mut timestamp_ms = application.clock.now_ms(context).max(state.timestamp_ms() + 1);
     if let Some(conduct) = &conduct {
         context.sleep(conduct.delay()).await;
         timestamp_ms = conduct.timestamp_ms(timestamp_ms);
@@ -72,7 +72,8 @@ async fn hold<E: Runtime>(
     parent: &State,
 ) -> Vec<(TxId, Arc<SignedTransaction>)> {
     let idle_until = context.current() + application.idle_interval;
-    let due = parent.next_deadline_ms().map_or(idle_until, runtime::at_ms);
+    let due =
+        parent.next_deadline_ms().map_or(idle_until, |due_ms| application.clock.at_ms(due_ms));
     let until = due.min(idle_until);
     loop {
         let arrival = application.pool.arrival();

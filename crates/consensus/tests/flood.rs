@@ -4,7 +4,6 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
-    clippy::panic,
     dead_code,
     reason = "a test and its helpers fail by panicking; not every helper is used here"
 )]

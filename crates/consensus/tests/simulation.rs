@@ -12,7 +12,7 @@ mod common;
 use common::{World, genesis, note, operator, public, sign, validator};
 use commonware_runtime::{Clock as _, Runner as _, deterministic};
 use std::time::Duration;
-use trustmesh_consensus::{SendError, StartError, SubmitError, verify_certificate};
+use trustmesh_consensus::{ClockOffset, SendError, StartError, SubmitError, verify_certificate};
 use trustmesh_types::{
     Digest, Payload, SecretKey,
     message::{Message, Recipient},
@@ -290,6 +290,7 @@ fn storage_of_another_network_is_refused() {
             key: validator(0),
             partition: "n0".to_owned(),
             delivered_height: None,
+            clock: ClockOffset::default(),
         };
         let outcome = trustmesh_consensus::start_sim(world.context, options, network).await;
         assert!(matches!(outcome, Err(StartError::WrongNetwork { .. })));

@@ -45,10 +45,10 @@ impl Mesh {
             self.watch.happened(event);
             match event {
                 Event::Fault { node, .. } => self.look_at_fault(node),
-                Event::PlanAbandoned { request, .. } => {
-                    if before.request(request).is_some_and(|r| self.should_have_ended(&r)) {
-                        self.watch.report(Broken::NotTakenOver);
-                    }
+                Event::PlanAbandoned { request, .. }
+                    if before.request(request).is_some_and(|r| self.should_have_ended(&r)) =>
+                {
+                    self.watch.report(Broken::NotTakenOver);
                 }
                 _ => {}
             }
@@ -75,10 +75,10 @@ impl Mesh {
                     self.watch.report(Broken::BadPlan);
                 }
             }
-            (Payload::SubmitRequest(submission), Outcome::Rejected(rejection)) => {
-                if honest && rejection.code != RejectCode::RequestExists {
-                    self.watch.refused.insert(submission.body.id());
-                }
+            (Payload::SubmitRequest(submission), Outcome::Rejected(rejection))
+                if honest && rejection.code != RejectCode::RequestExists =>
+            {
+                self.watch.refused.insert(submission.body.id());
             }
             (Payload::Finalize(_) | Payload::RecordProgress(_), Outcome::Rejected(rejection))
                 if honest && rejection.code == RejectCode::BadSignature =>

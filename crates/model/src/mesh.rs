@@ -37,6 +37,7 @@ pub struct Bounds {
 }
 
 /// What a node takes in next.
+#[expect(clippy::large_enum_variant, reason = "nearly all of them are plain")]
 #[derive(Debug, Clone)]
 pub(crate) enum Mail {
     /// An input as it is.

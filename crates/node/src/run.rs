@@ -25,7 +25,7 @@ use tokio::{
     task::JoinHandle,
 };
 use trustmesh_agent::Config;
-use trustmesh_consensus::{Handle, NodeOptions, Options, start_node, votes_directory};
+use trustmesh_consensus::{ClockOffset, Handle, NodeOptions, Options, start_node, votes_directory};
 use trustmesh_data::{Store, StoreConfig};
 use trustmesh_executor::{RunnerConfig, WasmRunner};
 use trustmesh_types::{PublicKey, SecretKey, genesis::Genesis};
@@ -106,6 +106,7 @@ pub async fn run(config: NodeConfig) -> Result<(), NodeError> {
             key: key.clone(),
             partition: PARTITION.to_owned(),
             delivered_height: Some(history.height()),
+            clock: ClockOffset::default(),
         },
         directory: layout.ledger,
         listen: config.listen.p2p,

@@ -7,35 +7,46 @@
 //! oracle that reads the final blocks by its own small rules and names what must never
 //! happen, as [`Violation`]s.
 //!
-//! - [`Scenario`], [`Fault`], [`Workload`]: what to play; [`catalogue()`] has the usual ones;
-//! - `world`: nodes, driver, devices, faults; `apps`: what applications compute;
+//! - [`Scenario`], [`Fault`], [`Workload`]: what to play; [`catalogue()`] has the usual ones,
+//!   and draws others from a seed;
+//! - `world`: nodes, driver, devices, operators, faults; `apps`: what applications compute;
 //! - [`Deviation`], [`Outsider`], `adversary`: who is evil, and how;
-//! - `oracle`: forks, transitions, reservations, results;
-//! - [`Outcome`]: what came of it; [`simulated_latency`]: where a request's time goes.
+//! - `oracle`: who must be designated, transitions, reservations, results, endings;
+//! - [`Outcome`]: what came of it; [`simulated_latency`]: where a request's time goes;
+//! - [`campaign`]: any number of seeds on all cores, and the least that still fails.
 //!
 //! Invariants: everything derives from the seed, so equal seeds give equal traces; nothing
 //! here is on a node's path, so a fault of the simulator can only show as a violation.
 
 mod adversary;
 mod apps;
+pub mod campaign;
 mod catalogue;
 mod derive;
 mod deviation;
+mod dice;
+mod draw;
 mod error;
 mod latency;
+mod mixes;
 mod oracle;
 mod outcome;
 mod scenario;
+mod spans;
 mod workflows;
 mod world;
 
 pub use adversary::Outsider;
 pub use catalogue::{KINDS, Kind, catalogue};
 pub use deviation::Deviation;
+pub use draw::Terms;
 pub use error::SimError;
 pub use latency::{LatencyReport, Share, simulated_latency};
+pub use mixes::{MIXES, Mix, mix};
 pub use oracle::{Charge, Violation};
 pub use outcome::{End, Outcome, Percentiles, Phases, RequestOutcome};
-pub use scenario::{Fault, Link, Links, Scenario, Timed, Workload};
+pub use scenario::{
+    ClockError, Fault, Link, Links, Operation, Scenario, Timed, TimedOperation, Weather, Workload,
+};
 pub use workflows::{chain, diamond, failing, heavy, replicated, slow};
 pub use world::run;

@@ -2,14 +2,14 @@
 //! oracle has to say. Times are virtual, in milliseconds.
 
 use crate::{
-    oracle::{self, Charge, Violation},
+    oracle::{Charge, Violation},
     scenario::Scenario,
     workflows,
     world::{Asked, Marks, Seen},
 };
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
-use trustmesh_types::{Digest, Payload, PublicKey, RequestId, events::Event, genesis::Genesis};
+use trustmesh_types::{Digest, RequestId, events::Event};
 
 /// How a request ended for its device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -129,9 +129,6 @@ pub struct Outcome {
     pub violations: Vec<Violation>,
 }
 
-/// Blocks that a node may lag behind when a world ends.
-const LAG_BLOCKS_MAX: u64 = 2;
-
 impl Outcome {
     /// How many requests came back with a result.
     #[must_use]
@@ -145,31 +142,17 @@ impl Outcome {
         self.requests.iter().filter(|request| matches!(request.end, End::Failed(_))).count()
     }
 
-    pub(crate) fn judge(
+    /// What came of a world that the court has judged.
+    pub(crate) fn of(
         scenario: &Scenario,
         seed: u64,
-        genesis: &Genesis,
         seen: &Seen,
         asked: &[Asked],
-        up: &[usize],
         (ended_us, runtime_digest): (u64, String),
     ) -> Self {
-        let height = seen.chain.height();
-        let newest = seen.states.values().find(|state| state.height() == height);
-        let mut violations = seen.violations.clone();
-        let evil = scenario.evil.iter().filter_map(|(node, _)| genesis.nodes.get(*node));
-        let evil: BTreeSet<PublicKey> = evil.map(|node| node.key).collect();
-        violations.extend(oracle::judge(genesis, &seen.chain, newest, asked, &evil));
-        let is_evil = |node: &usize| scenario.evil.iter().any(|(evil, _)| evil == node);
-        for node in up.iter().filter(|node| !is_evil(node)) {
-            let delivered = seen.chain.delivered(*node);
-            if delivered + LAG_BLOCKS_MAX < height {
-                let what = format!("node {node} is at block {delivered} of {height}");
-                violations.push(Violation::new("L1", what));
-            }
-        }
+        let chain = seen.court.chain();
         let count = |what: fn(&Event) -> bool| {
-            let events = seen.chain.blocks().flat_map(|block| &block.events);
+            let events = chain.blocks().flat_map(|block| &block.events);
             events.filter(|event| what(event)).count() as u64
         };
         let requests: Vec<RequestOutcome> =
@@ -181,29 +164,20 @@ impl Outcome {
             trace_digest: seen.trace.digest(),
             runtime_digest,
             steps: seen.trace.steps(),
-            blocks: height,
+            blocks: chain.height(),
             lasted_ms: millis(ended_us),
             designations_in_vain: count(|e| matches!(e, Event::DesignationEnded { .. })),
             plans_abandoned: count(|e| matches!(e, Event::PlanAbandoned { .. })),
             warnings: seen.warnings,
             evil_acts: seen.evil_acts.clone(),
-            charges: oracle::charges(genesis, &seen.chain),
+            charges: seen.court.charges(),
             results_refused: asked.iter().map(|one| one.refused).sum(),
-            reported_voters: reported_voters(genesis, seen),
+            reported_voters: seen.court.reported_voters(),
             overhead_ms: Percentiles::of(requests.iter().filter_map(|r| r.overhead_ms)),
             requests,
-            violations,
+            violations: seen.court.violations().to_vec(),
         }
     }
-}
-
-fn reported_voters(genesis: &Genesis, seen: &Seen) -> BTreeSet<usize> {
-    let applied = seen.chain.blocks().flat_map(|block| block.applied());
-    let voters = applied.filter_map(|tx| match &tx.transaction.payload {
-        Payload::ReportVotes(votes) => genesis.nodes.iter().position(|n| n.key == votes.voter),
-        _ => None,
-    });
-    voters.collect()
 }
 
 fn millis(us: u64) -> f64 {

@@ -1,99 +1,29 @@
 //! What to play: nodes, links, faults, requests. A scenario and a seed make one world.
 //!
-//! Times are virtual. Faults and requests are counted from when the mesh is ready:
-//! applications deployed, devices registered, every node's resources on the ledger.
+//! Times are virtual. Faults, operations and requests are counted from when the mesh is
+//! ready: applications deployed, devices registered, every node's resources on the ledger.
+//! A scenario has a text form (JSON, spans in microseconds), so that any can be kept and
+//! replayed.
+
+mod faults;
+mod links;
+mod workload;
+
+pub use faults::{ClockError, Fault, Timed};
+pub use links::{Link, Links, Weather};
+pub use workload::{Operation, TimedOperation, Workload};
 
 use crate::{adversary::Outsider, deviation::Deviation};
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
-use trustmesh_types::{genesis::Parameters, workflow::Workflow};
-
-/// A connection from one node to another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Link {
-    /// Mean time that a message takes.
-    pub latency: Duration,
-    /// Its standard deviation.
-    pub jitter: Duration,
-    /// Messages in 1,000 that get lost.
-    pub loss_per_mille: u16,
-}
-
-impl Link {
-    /// A sound link.
-    #[must_use]
-    pub const fn sound(latency: Duration) -> Self {
-        Self { latency, jitter: Duration::ZERO, loss_per_mille: 0 }
-    }
-}
-
-/// How far apart everybody is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Links {
-    /// Between any two nodes, unless told otherwise.
-    pub nodes: Link,
-    /// From one node to another (indices), in that direction.
-    pub special: Vec<(usize, usize, Link)>,
-    /// From a device to a node, and back.
-    pub device: Duration,
-    /// Until bytes that a node stores are durable.
-    pub disk: Duration,
-}
-
-impl Default for Links {
-    fn default() -> Self {
-        Self {
-            nodes: Link::sound(Duration::from_millis(5)),
-            special: Vec::new(),
-            device: Duration::from_micros(12_200),
-            disk: Duration::from_millis(1),
-        }
-    }
-}
-
-/// Something that goes wrong, or is put right. Nodes are indices; node 0 has the lowest
-/// public key, so that among equals it is designated first (PROTOCOL §4).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
-    /// A node's process is killed. What was durable stays.
-    Crash(usize),
-    /// It is started again from what was durable.
-    Start(usize),
-    /// A node never says its plans: neither confirms nor declines.
-    Silence(usize),
-    /// It says them again.
-    Speak(usize),
-    /// Every link becomes like this.
-    Links(Link),
-    /// The link from one node to another becomes like this; `None` cuts it.
-    Link(usize, usize, Option<Link>),
-}
-
-/// A fault and when it happens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Timed {
-    /// After the mesh is ready.
-    pub after: Duration,
-    /// What happens.
-    pub fault: Fault,
-}
-
-/// What devices ask for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Workload {
-    /// Created before; requests take them in turn.
-    pub workflows: Vec<Workflow>,
-    /// How many devices there are; they send in turn.
-    pub devices: u16,
-    /// How many requests are sent.
-    pub requests: u32,
-    /// Between two sends; each is moved by up to as much again, by the seed.
-    pub interval: Duration,
-    /// From a request's making to its deadline.
-    pub lifetime: Duration,
-}
+use trustmesh_types::{
+    genesis::{Parameters, faults_tolerated},
+    workflow::Workflow,
+};
 
 /// What to play.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Scenario {
     /// A name for people.
     pub name: String,
@@ -109,7 +39,13 @@ pub struct Scenario {
     pub evil: Vec<(usize, Deviation)>,
     /// Who else tries what only members may.
     pub outsiders: Vec<Outsider>,
-    /// What devices ask for.
+    /// Nodes whose clocks are wrong.
+    pub clocks: Vec<ClockError>,
+    /// When the last fault has healed: from then on the network is synchronous, all nodes but
+    /// those lost for good are up, and only evil nodes misbehave.
+    #[serde(rename = "heals_us", with = "crate::spans")]
+    pub heals: Duration,
+    /// What devices ask for, and what operators do meanwhile.
     pub workload: Workload,
 }
 
@@ -125,13 +61,9 @@ impl Scenario {
             faults: Vec::new(),
             evil: Vec::new(),
             outsiders: Vec::new(),
-            workload: Workload {
-                workflows,
-                devices: 3,
-                requests,
-                interval: Duration::from_millis(150),
-                lifetime: Duration::from_secs(30),
-            },
+            clocks: Vec::new(),
+            heals: Duration::ZERO,
+            workload: Workload::new(workflows, requests),
         }
     }
 
@@ -149,25 +81,42 @@ impl Scenario {
         self
     }
 
+    /// Faulty nodes that a mesh of this size tolerates (f).
+    #[must_use]
+    pub fn tolerated(&self) -> usize {
+        faults_tolerated(self.nodes.into())
+    }
+
+    /// Nodes that crash and are never started again.
+    #[must_use]
+    pub fn lost(&self) -> Vec<usize> {
+        let mut faults: Vec<&Timed> = self.faults.iter().collect();
+        faults.sort_by_key(|timed| timed.after);
+        let mut down = std::collections::BTreeSet::new();
+        for timed in faults {
+            match timed.fault {
+                Fault::Crash(node) => down.insert(node),
+                Fault::Start(node) => down.remove(&node),
+                _ => continue,
+            };
+        }
+        down.into_iter().collect()
+    }
+
     /// What is wrong with it, if anything.
     pub(crate) fn flaw(&self) -> Option<String> {
         let nodes = usize::from(self.nodes);
-        let known = |node: &usize| *node < nodes;
-        let sound = |link: &Link| link.loss_per_mille <= 1_000;
-        if self.workload.workflows.is_empty() || self.workload.devices == 0 {
-            return Some("a workload needs a workflow and a device".to_owned());
+        if nodes == 0 || self.workload.workflows.is_empty() || self.workload.devices == 0 {
+            return Some("it needs a node, a workflow and a device".to_owned());
         }
-        let special = self.links.special.iter();
-        let mut links = special.map(|(a, b, link)| known(a) && known(b) && sound(link));
-        let faults = self.faults.iter().map(|timed| match &timed.fault {
-            Fault::Crash(n) | Fault::Start(n) | Fault::Silence(n) | Fault::Speak(n) => known(n),
-            Fault::Links(link) => sound(link),
-            Fault::Link(a, b, link) => known(a) && known(b) && link.iter().all(sound),
-        });
-        let fine = sound(&self.links.nodes)
-            && links.all(|fine| fine)
-            && faults.min() != Some(false)
-            && self.evil.iter().all(|(node, _)| known(node));
-        (!fine).then(|| format!("it names a node above {nodes} or a loss above 1,000 per mille"))
+        let known = |node: &usize| *node < nodes;
+        let all_known = self.evil.iter().all(|(node, _)| known(node))
+            && self.clocks.iter().all(|clock| known(&clock.node));
+        let links_fine = self.links.flawless(nodes);
+        let faults_fine = self.faults.iter().all(|timed| timed.fault.flawless(nodes));
+        if !(all_known && links_fine && faults_fine) {
+            return Some(format!("it names a node above {nodes} or a rate above 1,000 per mille"));
+        }
+        self.workload.flaw()
     }
 }

@@ -56,7 +56,7 @@ pub(super) async fn assemble<E: Runtime, T: Transport>(
     directory: String,
     (ends, conduct): (Ends, Option<Arc<dyn Conduct>>),
 ) -> Result<Running, StartError> {
-    let Options { genesis, key, partition, delivered_height } = options;
+    let Options { genesis, key, partition, delivered_height, clock } = options;
     genesis.validate()?;
     let (id, validators, me) = (genesis.network_id(), genesis.validators(), key.public());
     let genesis_state = State::genesis(&genesis)?;
@@ -83,6 +83,7 @@ pub(super) async fn assemble<E: Runtime, T: Transport>(
         pool: pool.clone(),
         me,
         idle_interval: times.idle_interval,
+        clock,
         entropy,
         finalized: final_blocks,
         view: Arc::new(AtomicU64::new(0)),

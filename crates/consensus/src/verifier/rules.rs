@@ -10,7 +10,7 @@ use crate::{
     keys::{EngineKey, ledger_public},
     ledger,
     limits::CLOCK_WAIT_MS_MAX,
-    runtime::{self, Runtime},
+    runtime::{ClockOffset, Runtime},
     signatures,
 };
 use commonware_consensus::marshal::ancestry::Ancestry;
@@ -72,7 +72,9 @@ async fn judge<E: Runtime>(
     let parent_ms = parent.inner().block().header.timestamp_ms;
     check_header(header, &ledger_public(leader), parent_ms).map_err(|e| e.to_string())?;
     check_size(inner).map_err(|e| e.to_string())?;
-    await_clock(context, header.timestamp_ms, parent_ms).await.map_err(|e| e.to_string())?;
+    await_clock(context, &application.clock, header.timestamp_ms, parent_ms)
+        .await
+        .map_err(|e| e.to_string())?;
 
     let state = ledger::state_after(context, application, parent, ancestry)
         .await
@@ -131,11 +133,12 @@ pub(crate) fn clock_wait_ms(
 
 async fn await_clock<E: Runtime>(
     context: &E,
+    clock: &ClockOffset,
     timestamp_ms: u64,
     parent_ms: u64,
 ) -> Result<(), Refusal> {
     loop {
-        let wait_ms = clock_wait_ms(timestamp_ms, parent_ms, runtime::now_ms(context))?;
+        let wait_ms = clock_wait_ms(timestamp_ms, parent_ms, clock.now_ms(context))?;
         if wait_ms == 0 {
             return Ok(());
         }

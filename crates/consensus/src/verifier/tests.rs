@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     application::LedgerApplication, block::LedgerBlock, keys::engine_public, ledger::Ledger,
-    pool::Pool, proposer, testing,
+    pool::Pool, proposer, runtime::ClockOffset, testing,
 };
 use commonware_consensus::marshal::ancestry;
 use commonware_cryptography::{Digested, Digestible as _};
@@ -39,6 +39,7 @@ fn world() -> World {
         pool: Pool::default(),
         me: testing::validator(1).public(),
         idle_interval: Duration::from_secs(2),
+        clock: ClockOffset::default(),
         entropy: [5; 32],
         finalized: mpsc::unbounded_channel().0,
         view: Arc::default(),
@@ -62,7 +63,13 @@ impl World {
 
     /// Whether a fresh validator votes for `block`.
     fn votes(&self, block: Block) -> bool {
+        self.votes_by(0, block)
+    }
+
+    /// The same of a validator whose clock is that far ahead.
+    fn votes_by(&self, ahead_ms: i64, block: Block) -> bool {
         let application = world().application;
+        application.clock.set_ms(ahead_ms);
         let leader = engine_public(&self.leader).unwrap();
         let chain = [LedgerBlock::new(block), self.genesis.clone()].map(|b| {
             let digest = b.digest();
@@ -86,6 +93,17 @@ fn valid_blocks_get_a_vote() {
     assert!(world.votes(world.valid(vec![])));
     assert!(world.votes(world.valid(world.notes(3))));
     assert!(world.votes(world.valid(world.notes(100))));
+}
+
+#[test]
+fn a_validator_judges_times_by_its_own_clock() {
+    let world = world();
+    // Beyond what a clock at 0 waits for, within the bound of one that is ahead.
+    let parent = Digest(world.genesis.digest().0);
+    let built = proposer::build(&world.state, parent, world.leader, 10_000, Vec::new());
+    let block = built.unwrap().0.block().as_ref().clone();
+    assert!(!world.votes_by(0, block.clone()));
+    assert!(world.votes_by(9_900, block));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use commonware_runtime::{Handle as Task, Supervisor as _, deterministic};
 use commonware_utils::{NZUsize, Probability};
 use std::{sync::Arc, time::Duration};
 use trustmesh_consensus::{
-    EngineKey, Handle, Options, Oracle, Streams, engine_public, max_message_size,
+    ClockOffset, EngineKey, Handle, Options, Oracle, Streams, engine_public, max_message_size,
     simulated_network, start_sim,
 };
 use trustmesh_state::Finalized;
@@ -176,6 +176,7 @@ impl World {
             key: validator(n),
             partition: format!("n{n}"),
             delivered_height,
+            clock: ClockOffset::default(),
         };
         let (handle, streams, task) = start_sim(context, options, network).await.unwrap();
         Node { handle, streams, task }

@@ -121,7 +121,7 @@ impl Intruder {
     }
 
     fn got_through(&self, what: String) {
-        self.recorder.violates(Violation::new("S4", format!("{}: {what}", self.who.name())));
+        self.recorder.complain(Violation::new("S4", format!("{}: {what}", self.who.name())));
     }
 
     fn sign(&mut self, door: &Door, key: &SecretKey, payload: Payload) -> SignedTransaction {

@@ -1,9 +1,14 @@
-//! Whom the ledger charged with a fault, and whether the next node was designated in the same
-//! block (PROTOCOL §4, phase 3). The only place of the oracle that reads the event of a fault.
+//! Whom the ledger charged with a fault: nobody honest (S9), and whether the next node was
+//! designated in the same block (PROTOCOL §4, phase 3). The only place of the oracle that reads
+//! the event of a fault.
 
-use super::chain::{ChainView, Final};
+use super::{
+    Violation,
+    chain::{ChainView, Final},
+};
 use serde::Serialize;
-use trustmesh_types::{PublicKey, events::Event, genesis::Genesis};
+use std::collections::BTreeSet;
+use trustmesh_types::{PublicKey, events::Event, reject::Rejection};
 
 /// A charge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -20,25 +25,36 @@ pub struct Charge {
     pub passed_on: usize,
 }
 
-/// The nodes that a block charges, and why.
-pub(super) fn charged(block: &Final) -> impl Iterator<Item = (PublicKey, String)> {
-    block.events.iter().filter_map(|event| match event {
-        Event::Fault { node, rejection, .. } => {
-            Some((*node, format!("{}: {}", rejection.code, rejection.reason)))
-        }
+/// Whom an event charges, and with what.
+pub(super) fn charged(event: &Event) -> Option<(&PublicKey, &Rejection)> {
+    match event {
+        Event::Fault { node, rejection, .. } => Some((node, rejection)),
         _ => None,
-    })
+    }
+}
+
+/// An honest node is charged.
+pub(super) fn check(
+    evil: &BTreeSet<PublicKey>,
+    nodes: &[PublicKey],
+    event: &Event,
+) -> Option<Violation> {
+    let (node, rejection) = charged(event)?;
+    let what = || format!("honest node {} is charged: {}", node.short(), rejection.reason);
+    // Devices and operators may try to plan, too; who is no node can't be an honest one.
+    (nodes.contains(node) && !evil.contains(node)).then(|| Violation::new("S9", what()))
 }
 
 /// All charges of a chain.
-pub(crate) fn charges(genesis: &Genesis, chain: &ChainView) -> Vec<Charge> {
+pub(super) fn charges(nodes: &[PublicKey], chain: &ChainView) -> Vec<Charge> {
     let of_block = |block: &Final| -> Vec<Charge> {
-        charged(block)
-            .map(|(key, reason)| {
-                let code = reason.split(':').next().unwrap_or_default().to_owned();
-                let node = genesis.nodes.iter().position(|node| node.key == key);
-                let (ended, passed_on) = passed_on(block, &key);
-                Charge { block: block.block.header.height, node, code, ended, passed_on }
+        let charged = block.events.iter().filter_map(charged);
+        charged
+            .map(|(key, rejection)| {
+                let node = nodes.iter().position(|node| node == key);
+                let (ended, passed_on) = passed_on(block, key);
+                let (block, code) = (block.block.header.height, rejection.code.to_string());
+                Charge { block, node, code, ended, passed_on }
             })
             .collect()
     };

@@ -1,91 +1,72 @@
-//! What devices got (S7, S8): an accepted request stands on the ledger; a result has the
-//! digests that the ledger finalized, by nodes of the confirmed plans, and the values that
-//! one computes from the workflow by hand, where an honest node vouches for them.
+//! What devices got (S7, S8): a request that an honest node accepted stands on the ledger; a
+//! result has the digests that the ledger finalized, by nodes of the confirmed plans, and the
+//! values that one computes from the workflow by hand, where an honest node vouches for them.
 
 use super::{Violation, chain::ChainView};
-use crate::{outcome::End, workflows, world::Asked};
+use crate::{workflows, world::Asked};
 use std::collections::{BTreeMap, BTreeSet};
 use trustmesh_agent::Delivery;
 use trustmesh_types::{
-    Digest, NetworkId, Payload, PublicKey, RequestId, TaskId, canonical, events::Event,
-    evidence::SignedCompletion, genesis::Genesis, workflow::Workflow,
+    Digest, NetworkId, Payload, PublicKey, RequestId, TaskId, canonical,
+    evidence::SignedCompletion, workflow::Workflow,
 };
 
 #[derive(Default)]
 struct Ledger<'a> {
-    accepted: BTreeSet<&'a RequestId>,
-    ended: BTreeSet<&'a RequestId>,
     assigned: BTreeSet<(&'a RequestId, u32, &'a TaskId, &'a PublicKey)>,
     completions: BTreeMap<&'a RequestId, Vec<&'a SignedCompletion>>,
 }
 
 fn read(chain: &ChainView) -> Ledger<'_> {
     let mut ledger = Ledger::default();
-    for block in chain.blocks() {
-        for tx in block.applied() {
-            match &tx.transaction.payload {
-                Payload::ConfirmSchedule(plan) => {
-                    for assignment in &plan.assignments {
-                        let nodes = assignment.nodes.iter();
-                        ledger.assigned.extend(
-                            nodes.map(|node| {
-                                (&plan.request, plan.designation, &assignment.task, node)
-                            }),
-                        );
-                    }
+    for tx in chain.blocks().flat_map(|block| block.applied()) {
+        match &tx.transaction.payload {
+            Payload::ConfirmSchedule(plan) => {
+                for assignment in &plan.assignments {
+                    let of = |node| (&plan.request, plan.designation, &assignment.task, node);
+                    ledger.assigned.extend(assignment.nodes.iter().map(of));
                 }
-                Payload::RecordProgress(progress) => {
-                    let done = progress.done.iter().map(|done| &done.completion);
-                    ledger.completions.entry(&progress.request).or_default().extend(done);
-                }
-                Payload::Finalize(end) => {
-                    let completions = ledger.completions.entry(&end.request).or_default();
-                    completions.extend(&end.completions);
-                }
-                _ => {}
             }
-        }
-        for event in &block.events {
-            match event {
-                Event::RequestAccepted { request } => {
-                    ledger.accepted.insert(request);
-                }
-                Event::RequestFinalized { request }
-                | Event::RequestFailed { request, .. }
-                | Event::RequestCancelled { request } => {
-                    ledger.ended.insert(request);
-                }
-                _ => {}
+            Payload::RecordProgress(progress) => {
+                let done = progress.done.iter().map(|done| &done.completion);
+                ledger.completions.entry(&progress.request).or_default().extend(done);
             }
+            Payload::Finalize(end) => {
+                let completions = ledger.completions.entry(&end.request).or_default();
+                completions.extend(&end.completions);
+            }
+            _ => {}
         }
     }
     ledger
 }
 
-/// Checks what devices got against a chain.
-pub(super) fn check(
-    genesis: &Genesis,
-    chain: &ChainView,
+/// S8: what an honest node accepted is known to the ledger.
+pub(super) fn check_accepted(
     asked: &[Asked],
+    known: impl Fn(&RequestId) -> bool,
+    honest: impl Fn(usize) -> bool,
+) -> Option<Violation> {
+    let lost = asked.iter().find(|one| one.accepted.is_some_and(&honest) && !known(&one.id))?;
+    let what = format!("request {} was accepted and is lost", lost.id.short());
+    Some(Violation::new("S8", what))
+}
+
+/// S7: checks what devices got against a chain.
+pub(super) fn check(
+    network: &NetworkId,
+    chain: &ChainView,
     evil: &BTreeSet<PublicKey>,
+    asked: &[Asked],
 ) -> Vec<Violation> {
-    let (ledger, network) = (read(chain), genesis.network_id());
+    let ledger = read(chain);
     let mut violations = Vec::new();
     for one in asked {
+        let Some(delivery) = &one.delivery else { continue };
         let name = format!("request {}", one.id.short());
-        if one.accepted && !ledger.accepted.contains(&one.id) {
-            violations.push(Violation::new("S8", format!("{name} was accepted and is lost")));
-        }
-        if one.end == End::Unended && ledger.ended.contains(&one.id) {
-            let what = format!("{name} has ended, but its device never heard of it");
-            violations.push(Violation::new("L1", what));
-        }
-        if let Some(delivery) = &one.delivery {
-            let flaws = flaws(&network, &ledger, one, (delivery, evil));
-            let flaws =
-                flaws.into_iter().map(|what| Violation::new("S7", format!("{name}: {what}")));
-            violations.extend(flaws);
-        }
+        let flaws = flaws(network, &ledger, evil, one, delivery);
+        violations
+            .extend(flaws.into_iter().map(|what| Violation::new("S7", format!("{name}: {what}"))));
     }
     violations
 }
@@ -112,14 +93,16 @@ fn vouched<'a>(
 fn flaws(
     network: &NetworkId,
     ledger: &Ledger<'_>,
+    evil: &BTreeSet<PublicKey>,
     asked: &Asked,
-    (delivery, evil): (&Delivery, &BTreeSet<PublicKey>),
+    delivery: &Delivery,
 ) -> Vec<String> {
     let mut flaws = Vec::new();
     let on_ledger = ledger.completions.get(&asked.id).cloned().unwrap_or_default();
     let expected = workflows::expected(&asked.workflow, &asked.input).unwrap_or_default();
-    if delivery.outputs.len() != expected.len() {
-        flaws.push(format!("{} outputs, not {}", delivery.outputs.len(), expected.len()));
+    if delivery.outputs.len() != asked.workflow.sinks().len() {
+        let sinks = asked.workflow.sinks().len();
+        flaws.push(format!("{} outputs, not {sinks}", delivery.outputs.len()));
     }
     let vouched = vouched(&asked.workflow, &on_ledger, evil);
     for (task, data) in &delivery.outputs {

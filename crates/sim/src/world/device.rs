@@ -1,13 +1,14 @@
 //! A device with one request: signs it, brings it to a node, waits for the result, checks what
 //! it hears against what f+1 nodes say, and goes to the next node when one does not answer or
-//! is not to be believed. The ways are as long as the scenario says; HTTP and sealing are left
-//! out.
+//! is not to be believed. It takes no for an answer only from more nodes than may be faulty.
+//! The ways are as long as the scenario says; HTTP and sealing are left out.
 
 use super::{
     cast::Cast,
     check, clock,
     driver::{Heard, Local},
     mesh::Doors,
+    operators,
     recorder::Recorder,
 };
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
     scenario::{Scenario, Workload},
 };
 use commonware_macros::select;
-use commonware_runtime::{Clock as _, deterministic::Context};
+use commonware_runtime::{Clock as _, Spawner as _, Supervisor as _, deterministic::Context};
 use commonware_utils::channel::oneshot;
 use serde_json::Value;
 use std::{
@@ -25,7 +26,7 @@ use std::{
 };
 use trustmesh_agent::{Answer, Bytes, Delivery};
 use trustmesh_types::{
-    Digest, RequestId, SecretKey, Signature, canonical,
+    Digest, Payload, RequestId, SecretKey, Signature, canonical,
     genesis::faults_tolerated,
     records::{RequestRecord, Status},
     request::{Endpoint, RequestBody},
@@ -38,10 +39,12 @@ const SUBMIT_TIMEOUT: Duration = Duration::from_secs(12);
 const POLL_TIMEOUT: Duration = Duration::from_secs(2);
 /// Pause before the next node is tried.
 const PAUSE: Duration = Duration::from_millis(100);
-/// After a request's deadline, its end reaches the device by then, or L1 is broken.
-pub(crate) const GRACE: Duration = Duration::from_secs(5);
-/// Integers of a request's input.
-const INPUT_LENGTH: u64 = 24;
+/// After a request's deadline, and after all has healed, its end reaches the device by then,
+/// or L1 is broken; for each node that may keep it waiting, so much more.
+const GRACE: Duration = Duration::from_secs(5);
+const GRACE_PER_BAD_NODE: Duration = Duration::from_secs(6);
+/// Probes are sent so much after all has healed.
+const PROBES_AFTER: Duration = Duration::from_secs(2);
 
 /// What a device asked and what it got.
 #[derive(Debug)]
@@ -49,7 +52,10 @@ pub(crate) struct Asked {
     pub(crate) id: RequestId,
     pub(crate) workflow: Workflow,
     pub(crate) input: Value,
-    pub(crate) accepted: bool,
+    /// The node that accepted it.
+    pub(crate) accepted: Option<usize>,
+    /// Whether it was sent when all had healed, to see that it becomes Active.
+    pub(crate) probe: bool,
     pub(crate) end: End,
     pub(crate) delivery: Option<Arc<Delivery>>,
     /// What nodes said of its end and the device did not believe.
@@ -63,30 +69,48 @@ pub(crate) struct Surroundings {
     pub(crate) cast: Arc<Cast>,
     pub(crate) doors: Doors,
     pub(crate) recorder: Recorder,
+    /// When the mesh was ready.
+    pub(crate) ready: SystemTime,
 }
 
-/// Plays request number `number`, from its send time on.
+impl Surroundings {
+    /// When a request with that deadline has ended for its device.
+    fn over(&self, deadline: SystemTime) -> SystemTime {
+        let bad = self.scenario.evil.len() + self.scenario.lost().len();
+        let bad = u32::try_from(bad).unwrap_or(u32::MAX);
+        let grace = GRACE + GRACE_PER_BAD_NODE.saturating_mul(bad);
+        deadline.max(self.ready + self.scenario.heals) + grace
+    }
+
+    /// How long after the mesh is ready a request is sent.
+    fn sent_after(&self, number: u32) -> Duration {
+        let Workload { requests, interval, .. } = &self.scenario.workload;
+        let every_us = u64::try_from(interval.as_micros()).unwrap_or(u64::MAX).max(1);
+        let late_us = derive::below(self.cast.seed, "send time", number.into(), every_us);
+        let (from, nth) = match number.checked_sub(*requests) {
+            None => (Duration::ZERO, number),
+            Some(probe) => (self.scenario.heals + PROBES_AFTER, probe),
+        };
+        from + interval.saturating_mul(nth) + Duration::from_micros(late_us)
+    }
+}
+
+/// Plays request number `number`, from its send time on. Probes are numbered on.
 pub(crate) async fn play(context: Context, world: Surroundings, number: u32) -> Option<Asked> {
-    let Workload { workflows, devices, interval, lifetime, .. } = &world.scenario.workload;
-    let seed = world.cast.seed;
-    let nth = u64::from(number);
-    let every_us = u64::try_from(interval.as_micros()).unwrap_or(u64::MAX).max(1);
-    let late_us = derive::below(seed, "send time", nth, every_us);
-    context
-        .sleep(Duration::from_micros(every_us.saturating_mul(nth).saturating_add(late_us)))
-        .await;
+    let Workload { workflows, devices, requests, lifetime, .. } = &world.scenario.workload;
+    let (seed, nth) = (world.cast.seed, u64::from(number));
+    let probe = number >= *requests;
+    context.sleep_until(world.ready + world.sent_after(number)).await;
 
     let device = number % u32::from(*devices).max(1);
     let key = world.cast.devices.get(device as usize)?;
-    let workflow = workflows.get(number as usize % workflows.len().max(1))?.clone();
-    let input: Vec<u64> = (0..INPUT_LENGTH)
-        .map(|n| derive::below(seed, "input", nth * INPUT_LENGTH + n, 1_000))
-        .collect();
-    let input = Value::from(input);
+    let turn = if probe { 0 } else { number as usize % workflows.len().max(1) };
+    let workflow = workflows.get(turn)?.clone();
+    let input = input(&world.scenario.workload, seed, nth);
     let data: Bytes = canonical::to_canonical(&input).ok()?.into();
     let body = body(&context, &world, key, &workflow, &data, *lifetime, nth);
     let (id, signature) = (body.id(), body.sign(key));
-    let until = context.current() + *lifetime + GRACE;
+    let until = world.over(context.current() + *lifetime);
     let number = number as usize;
     let mut visit = Visit { context, world, number, turn: number, until, refused: 0 };
     visit.note("sends", id.0);
@@ -94,11 +118,23 @@ pub(crate) async fn play(context: Context, world: Surroundings, number: u32) -> 
 
     let accepted = visit.submit(&body, signature, &data).await;
     let (end, delivery) = match &accepted {
-        Ok(()) => visit.wait(&body, &workflow).await,
+        Ok(_) => {
+            visit.perhaps_cancel(id, nth);
+            visit.wait(&body, &workflow).await
+        }
         Err(why) => (End::Refused(why.clone()), None),
     };
-    let refused = visit.refused;
-    Some(Asked { id, workflow, input, accepted: accepted.is_ok(), end, delivery, refused })
+    let (accepted, refused) = (accepted.ok(), visit.refused);
+    Some(Asked { id, workflow, input, accepted, probe, end, delivery, refused })
+}
+
+fn input(workload: &Workload, seed: u64, nth: u64) -> Value {
+    let (least, most) = (workload.input_integers_min, workload.input_integers_max);
+    let span = u64::from(most.saturating_sub(least)) + 1;
+    let length = u64::from(least) + derive::below(seed, "input length", nth, span);
+    let label = format!("input {nth}");
+    let integers: Vec<u64> = (0..length).map(|n| derive::below(seed, &label, n, 1_000)).collect();
+    Value::from(integers)
 }
 
 fn body(
@@ -175,23 +211,49 @@ impl Visit {
         answer
     }
 
-    /// Until a node says that the request is on the ledger.
+    /// Cancels the request some time later, if the seed says so.
+    fn perhaps_cancel(&self, request: RequestId, nth: u64) {
+        let Workload { devices, interval, cancelled_per_mille, .. } = &self.world.scenario.workload;
+        let seed = self.world.cast.seed;
+        let cancels = derive::below(seed, "cancels", nth, 1_000) < u64::from(*cancelled_per_mille);
+        let device = self.number % usize::from(*devices).max(1);
+        let Some(key) = self.world.cast.devices.get(device).filter(|_| cancels).cloned() else {
+            return;
+        };
+        let within_us = u64::try_from(interval.as_micros()).unwrap_or(u64::MAX).max(1);
+        let after = Duration::from_micros(derive::below(seed, "cancel time", nth, within_us));
+        let (world, turn) = (self.world.clone(), self.turn);
+        self.context.child("cancel").spawn(move |context| async move {
+            context.sleep(after).await;
+            let sent = [(nth, Payload::CancelRequest { request })];
+            operators::send(&context, &world, &key, turn, sent).await;
+        });
+    }
+
+    /// Until a node says that the request is on the ledger: its index.
     async fn submit(
         &mut self,
         body: &RequestBody,
         signature: Signature,
         data: &Bytes,
-    ) -> Result<(), String> {
+    ) -> Result<usize, String> {
         let mut last = "no node answered".to_owned();
+        let mut refusals = 0;
         while !self.late() {
             let (body, data) = (body.clone(), data.clone());
             let question = |reply| Local::Submit { body, signature, data, reply };
             match self.ask(SUBMIT_TIMEOUT, question).await {
                 Some(Answer::Accepted(id)) => {
                     self.note("is accepted", id.0);
-                    return Ok(());
+                    return Ok(self.turn % self.world.cast.nodes.len().max(1));
                 }
-                Some(Answer::Refused(rejection)) => return Err(rejection.reason),
+                Some(Answer::Refused(rejection)) => {
+                    refusals += 1;
+                    if refusals > self.world.scenario.tolerated() {
+                        return Err(rejection.reason);
+                    }
+                    self.turn += 1;
+                }
                 Some(Answer::Unavailable(why)) => {
                     last = why;
                     self.turn += 1;

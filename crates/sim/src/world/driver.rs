@@ -4,7 +4,7 @@
 //! What takes time (disk, applications, transactions) runs beside the loop as a child of the
 //! driver's task, so that it dies with it.
 
-use super::{clock, disk::Disk, mesh::Doors, outbox, recorder::Recorder};
+use super::{arrivals::Arrivals, clock, disk::Disk, mesh::Doors, outbox, recorder::Recorder};
 use crate::{
     adversary::{Adversary, Deed},
     apps::App,
@@ -21,7 +21,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 use trustmesh_agent::{Agent, Answer, Bytes, Delivery, Effect, Input, RunOutput, RunSpec, Ticket};
-use trustmesh_consensus::{Handle, Streams};
+use trustmesh_consensus::{ClockOffset, Handle, Streams};
 use trustmesh_types::{
     Digest, Payload, PublicKey, RequestId, Signature, SignedTransaction, canonical,
     message::{Message, Recipient},
@@ -75,6 +75,8 @@ pub(crate) struct Parts {
     pub(crate) disk_time: Duration,
     pub(crate) recorder: Recorder,
     pub(crate) silenced: Arc<AtomicBool>,
+    pub(crate) clock: ClockOffset,
+    pub(crate) arrivals: Arrivals,
     pub(crate) inbox: mpsc::UnboundedSender<Local>,
     pub(crate) transactions: mpsc::UnboundedSender<Payload>,
     pub(crate) sample_interval: Duration,
@@ -123,7 +125,7 @@ impl Driver {
                     None => return,
                 },
                 message = streams.messages.recv() => match message {
-                    Some((from, message)) => Some(Input::Message { from, message }),
+                    Some((from, message)) => self.arrival(from, message),
                     None => return,
                 },
                 votes = streams.misbehaviour.recv() => match votes {
@@ -136,7 +138,7 @@ impl Driver {
                 },
                 _ = self.context.sleep_until(self.sample_at) => {
                     self.sample_at = self.context.current() + self.parts.sample_interval;
-                    let taken_ms = clock::now_ms(&self.context);
+                    let taken_ms = self.now_ms();
                     Some(Input::Sampled(Snapshot { taken_ms, foreign: Resources::ZERO }))
                 },
                 _ = self.context.sleep_until(self.wake_at) => {
@@ -153,9 +155,26 @@ impl Driver {
         }
     }
 
+    /// This node's clock.
+    fn now_ms(&self) -> u64 {
+        self.parts.clock.shown_ms(clock::now_ms(&self.context))
+    }
+
+    /// A message comes: now, late, or twice.
+    fn arrival(&mut self, from: PublicKey, message: Message) -> Option<Input> {
+        let arrival = self.parts.arrivals.draw();
+        if let Some(after) = arrival.again {
+            let message = message.clone();
+            self.later(after, move || Some(Input::Message { from, message }));
+        }
+        let Some(after) = arrival.late else { return Some(Input::Message { from, message }) };
+        self.later(after, move || Some(Input::Message { from, message }));
+        None
+    }
+
     fn step(&mut self, input: Input) {
         let block = matches!(input, Input::Block(_));
-        let now_ms = clock::now_ms(&self.context);
+        let now_ms = self.now_ms();
         let heard = match &mut self.parts.adversary {
             Some(adversary) => adversary.hears(now_ms, input),
             None => Some(input),
@@ -301,7 +320,7 @@ impl Driver {
                 }
             }
             Effect::Wake { at_ms } => {
-                let wait = at_ms.saturating_sub(clock::now_ms(&self.context));
+                let wait = at_ms.saturating_sub(self.now_ms());
                 self.wake_at = self.context.current() + Duration::from_millis(wait);
             }
         }

@@ -1,10 +1,11 @@
-//! The nodes of a world and the network between them: starting, killing, linking.
+//! The nodes of a world: starting, killing, and what else goes wrong with them.
 
 use super::{
     cast::Cast,
     clock,
     disk::Disk,
     driver::{Driver, Local, Parts},
+    network::Network,
     outbox,
     recorder::Recorder,
 };
@@ -16,14 +17,13 @@ use crate::{
     derive,
     deviation::Deviation,
     error::SimError,
-    scenario::{Fault, Link, Scenario},
+    oracle::Violation,
+    scenario::{ClockError, Fault, Scenario},
 };
-use commonware_p2p::simulated;
 use commonware_runtime::{Handle as Task, Spawner as _, Supervisor as _, deterministic::Context};
-use commonware_utils::{NZUsize, Probability, channel::mpsc};
+use commonware_utils::channel::mpsc;
 use std::{
     collections::BTreeMap,
-    num::NonZeroUsize,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -31,7 +31,8 @@ use std::{
     time::Duration,
 };
 use trustmesh_agent::{Agent, Config};
-use trustmesh_consensus::{EngineKey, Handle, Options, Oracle, engine_public, max_message_size};
+use trustmesh_consensus::{ClockOffset, Handle, Options};
+use trustmesh_types::Digest;
 
 /// How one gets at a running node.
 #[derive(Debug, Clone)]
@@ -80,6 +81,8 @@ struct Running {
 struct Slot {
     disk: Disk,
     silenced: Arc<AtomicBool>,
+    clock: ClockOffset,
+    drift: Option<Task<()>>,
     lives: u64,
     running: Option<Running>,
 }
@@ -88,9 +91,7 @@ struct Slot {
 pub(crate) struct Mesh {
     context: Context,
     cast: Cast,
-    oracle: Oracle,
-    engine_keys: Vec<EngineKey>,
-    links: BTreeMap<(usize, usize), Link>,
+    network: Network,
     slots: Vec<Slot>,
     doors: Doors,
     recorder: Recorder,
@@ -111,32 +112,14 @@ impl Mesh {
         cast: Cast,
         recorder: Recorder,
     ) -> Result<Self, SimError> {
-        let flaw = |what: String| SimError::Scenario { scenario: scenario.name.clone(), what };
-        let keys = cast.nodes.iter().map(|key| engine_public(&key.public()));
-        let engine_keys: Vec<EngineKey> =
-            keys.collect::<Result<_, _>>().map_err(|e| flaw(e.to_string()))?;
-        let config = simulated::Config {
-            max_size: max_message_size(engine_keys.len()),
-            max_peers_per_set: NonZeroUsize::new(engine_keys.len()).unwrap_or(NonZeroUsize::MIN),
-            disconnect_on_block: true,
-            tracked_peer_sets: NZUsize!(1),
-        };
-        let (network, oracle) = simulated::Network::new_with_peers(
-            context.child("network"),
-            config,
-            engine_keys.iter().cloned(),
-        )
-        .await;
-        network.start();
+        let network = Network::new(context, scenario, &cast).await?;
         let interval_ms = scenario.parameters.snapshot_interval_ms;
         let mut mesh = Self {
             context: context.child("mesh"),
-            slots: engine_keys.iter().map(|_| Slot::default()).collect(),
+            slots: cast.nodes.iter().map(|_| Slot::default()).collect(),
             ring: Arc::new(Ring::new(cast.seed, cast.evil_keys())),
             cast,
-            oracle,
-            engine_keys,
-            links: BTreeMap::new(),
+            network,
             doors: Doors::default(),
             recorder,
             disk_time: scenario.links.disk,
@@ -146,10 +129,7 @@ impl Mesh {
             evil: scenario.evil.iter().copied().filter(|(_, how)| how.of_engine()).collect(),
             unleashed: Switch::default(),
         };
-        mesh.link_all(scenario.links.nodes).await?;
-        for (from, to, link) in &scenario.links.special {
-            mesh.link(*from, *to, Some(*link)).await?;
-        }
+        scenario.clocks.iter().for_each(|error| mesh.set_clock(error));
         Ok(mesh)
     }
 
@@ -158,6 +138,20 @@ impl Mesh {
         let (deviation, key) = (*self.evil.get(&node)?, self.cast.nodes.get(node)?.clone());
         let parts = (self.unleashed.clone(), self.recorder.clone());
         Some(Evil::new(deviation, key, self.cast.network, self.cast.seed, parts))
+    }
+
+    /// Gives a node a clock that is wrong.
+    fn set_clock(&mut self, error: &ClockError) {
+        let Some(slot) = self.slots.get_mut(error.node) else { return };
+        if let Some(drift) = slot.drift.take() {
+            drift.abort();
+        }
+        slot.clock.set_ms(error.ahead_ms);
+        if error.drift_ppm != 0 {
+            let (clock, error) = (slot.clock.clone(), *error);
+            let context = self.context.child("clock").with_attribute("node", error.node);
+            slot.drift = Some(context.spawn(move |context| clock::drift(context, clock, error)));
+        }
     }
 
     pub(crate) fn doors(&self) -> Doors {
@@ -186,10 +180,45 @@ impl Mesh {
             Fault::Start(node) => self.start(*node).await?,
             Fault::Silence(node) => self.silence(*node, true),
             Fault::Speak(node) => self.silence(*node, false),
-            Fault::Links(link) => self.link_all(*link).await?,
-            Fault::Link(from, to, link) => self.link(*from, *to, *link).await?,
+            Fault::Clock(node, ahead_ms) => {
+                let (node, ahead_ms) = (*node, *ahead_ms);
+                self.set_clock(&ClockError { node, ahead_ms, drift_ppm: 0 });
+            }
+            other => self.network.inject(other).await?,
         }
         Ok(())
+    }
+
+    /// Whether no request is open, and every honest node that is up has the newest block.
+    pub(crate) fn settled(&self) -> bool {
+        let seen = self.recorder.seen();
+        let height = seen.court.chain().height();
+        let behind = |node: &usize| {
+            !seen.court.is_evil(*node) && seen.court.chain().delivered(*node) < height
+        };
+        seen.court.open_inputs().is_empty() && !self.doors.up().iter().any(behind)
+    }
+
+    /// S8: every open request's input lies with an honest node that is not lost for good.
+    pub(crate) fn check_inputs(&self, lost: &[usize]) {
+        let up = self.doors.up();
+        let (inputs, evil): (_, Vec<bool>) = {
+            let seen = self.recorder.seen();
+            let nodes = 0..self.slots.len();
+            (seen.court.open_inputs(), nodes.map(|node| seen.court.is_evil(node)).collect())
+        };
+        let counts = |node: usize| {
+            let gone = lost.contains(&node) && !up.contains(&node);
+            !gone && evil.get(node) == Some(&false)
+        };
+        let held = |digest: &Digest| {
+            let mut slots = self.slots.iter().enumerate();
+            slots.any(|(n, slot)| counts(n) && slot.disk.held().blobs.contains_key(digest))
+        };
+        if let Some((request, _)) = inputs.iter().find(|(_, digest)| !held(digest)) {
+            let what = format!("no honest node has the input of request {}", request.short());
+            self.recorder.complain(Violation::new("S8", what));
+        }
     }
 
     fn silence(&self, node: usize, silenced: bool) {
@@ -214,9 +243,7 @@ impl Mesh {
     /// Starts a node from what is durable, if it does not run.
     async fn start(&mut self, node: usize) -> Result<(), SimError> {
         let evil = self.evil(node);
-        let (Some(slot), Some(key), Some(engine_key)) =
-            (self.slots.get_mut(node), self.cast.nodes.get(node), self.engine_keys.get(node))
-        else {
+        let (Some(slot), Some(key)) = (self.slots.get_mut(node), self.cast.nodes.get(node)) else {
             return Ok(());
         };
         if slot.running.is_some() {
@@ -233,8 +260,9 @@ impl Mesh {
             key: key.clone(),
             partition: format!("node{node}"),
             delivered_height: None,
+            clock: slot.clock.clone(),
         };
-        let ends = (&self.oracle, self.engine_keys.as_slice(), engine_key);
+        let ends = self.network.ends(node)?;
         let (started, beside) =
             engine::start(&context, ends, options, evil, self.leader_timeout).await?;
         let (ledger, streams, ledger_task) =
@@ -244,7 +272,7 @@ impl Mesh {
             key: key.clone(),
             seed: derive::bytes(self.cast.seed, "agent", (node as u64) << 32 | slot.lives),
             state: streams.state.clone(),
-            recovered: slot.disk.recovered(clock::now_ms(&context)),
+            recovered: slot.disk.recovered(slot.clock.shown_ms(clock::now_ms(&context))),
         });
         let (inbox, local) = mpsc::unbounded_channel();
         let (transactions, payloads) = mpsc::unbounded_channel();
@@ -266,6 +294,8 @@ impl Mesh {
             disk_time: self.disk_time,
             recorder: self.recorder.clone(),
             silenced: Arc::clone(&slot.silenced),
+            clock: slot.clock.clone(),
+            arrivals: self.network.arrivals(node, slot.lives),
             inbox: inbox.clone(),
             transactions,
             sample_interval: self.sample_interval,
@@ -283,36 +313,6 @@ impl Mesh {
         });
         slot.running = Some(Running { ledger: ledger_task, driver });
         self.doors.all().insert(node, Door { inbox, ledger });
-        Ok(())
-    }
-
-    async fn link_all(&mut self, link: Link) -> Result<(), SimError> {
-        let count = self.engine_keys.len();
-        for (from, to) in (0..count).flat_map(|from| (0..count).map(move |to| (from, to))) {
-            if from != to {
-                self.link(from, to, Some(link)).await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn link(&mut self, from: usize, to: usize, link: Option<Link>) -> Result<(), SimError> {
-        let ends = (self.engine_keys.get(from), self.engine_keys.get(to));
-        let (Some(sender), Some(receiver)) = ends else { return Ok(()) };
-        if self.links.remove(&(from, to)).is_some() {
-            self.oracle.remove_link(sender.clone(), receiver.clone()).await?;
-        }
-        if let Some(link) = link {
-            let delivered = 1_000u64.saturating_sub(u64::from(link.loss_per_mille));
-            let success_rate =
-                Probability::new(delivered, 1_000).ok_or_else(|| SimError::Network {
-                    reason: format!("{} of 1,000 messages can't get lost", link.loss_per_mille),
-                })?;
-            let config =
-                simulated::Link { latency: link.latency, jitter: link.jitter, success_rate };
-            self.oracle.add_link(sender.clone(), receiver.clone(), config).await?;
-            self.links.insert((from, to), link);
-        }
         Ok(())
     }
 }

@@ -1,11 +1,13 @@
 //! A world: nodes, devices and faults, built from a scenario and a seed, played to its end
 //! and judged.
 //!
-//! - `cast`: keys and genesis; `mesh`: nodes and links; `setup`: what an operator does first;
-//! - `driver`, `outbox`, `disk`: what surrounds an agent; `device`: who asks, and `check`: what
-//!   it believes;
+//! - `cast`: keys and genesis; `mesh`: nodes; `network`: links between them; `setup`: what an
+//!   operator does first;
+//! - `driver`, `outbox`, `disk`, `arrivals`: what surrounds an agent; `device`: who asks, and
+//!   `check`: what it believes; `operators`: what else is done meanwhile;
 //! - `recorder`, `trace`: what is seen; `clock`: virtual time; `play`: the course of it all.
 
+mod arrivals;
 mod cast;
 mod check;
 mod clock;
@@ -13,6 +15,8 @@ mod device;
 mod disk;
 mod driver;
 mod mesh;
+mod network;
+mod operators;
 mod outbox;
 mod play;
 mod recorder;

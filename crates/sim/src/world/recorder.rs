@@ -2,7 +2,8 @@
 //! delivers them, and when each step of a request happened first. It only listens.
 
 use super::trace::{self, Trace};
-use crate::oracle::{ChainView, Violation};
+use crate::oracle::{Court, Violation};
+use commonware_utils::channel::oneshot;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -28,11 +29,12 @@ pub(crate) struct Marks {
 }
 
 /// What was seen.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Seen {
     pub(crate) trace: Trace,
-    pub(crate) chain: ChainView,
-    pub(crate) violations: Vec<Violation>,
+    pub(crate) court: Court,
+    /// Told when the first violation is seen.
+    broken: Option<oneshot::Sender<()>>,
     pub(crate) marks: BTreeMap<RequestId, Marks>,
     /// The newest state of each node, by index.
     pub(crate) states: BTreeMap<usize, State>,
@@ -47,7 +49,7 @@ pub(crate) struct Seen {
 }
 
 /// Takes notes; clones write into the same book.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Clone)]
 pub(crate) struct Recorder(Arc<Mutex<Seen>>);
 
 fn first(mark: &mut Option<u64>, at_us: u64) {
@@ -55,6 +57,30 @@ fn first(mark: &mut Option<u64>, at_us: u64) {
 }
 
 impl Recorder {
+    /// A new book, and what tells of the first violation that is written into it.
+    pub(crate) fn new(court: Court) -> (Self, oneshot::Receiver<()>) {
+        let (broken, first_violation) = oneshot::channel();
+        let seen = Seen {
+            trace: Trace::default(),
+            court,
+            broken: Some(broken),
+            marks: BTreeMap::new(),
+            states: BTreeMap::new(),
+            prepared: BTreeMap::new(),
+            warnings: 0,
+            evil_acts: BTreeMap::new(),
+            strangers: BTreeSet::new(),
+        };
+        (Self(Arc::new(Mutex::new(seen))), first_violation)
+    }
+
+    /// Something that must never happen did.
+    pub(crate) fn complain(&self, violation: Violation) {
+        let mut seen = self.seen();
+        seen.court.complain(violation);
+        seen.tell();
+    }
+
     pub(crate) fn seen(&self) -> MutexGuard<'_, Seen> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -111,7 +137,8 @@ impl Recorder {
             }
             Effect::Send { to, .. } if seen.strangers.contains(to) => {
                 let what = format!("node {node} answers {}, who is no member", to.short());
-                seen.violations.push(Violation::new("S4", what));
+                seen.court.complain(Violation::new("S4", what));
+                seen.tell();
             }
             Effect::Prepare { .. } => *seen.prepared.entry(node).or_default() += 1,
             Effect::Note { warning, request, text } => {
@@ -128,11 +155,6 @@ impl Recorder {
         *self.seen().evil_acts.entry(what).or_default() += 1;
     }
 
-    /// Something that must never happen was seen where it happened.
-    pub(crate) fn violates(&self, violation: Violation) {
-        self.seen().violations.push(violation);
-    }
-
     /// Nobody may ever answer this key.
     pub(crate) fn stranger(&self, key: PublicKey) {
         self.seen().strangers.insert(key);
@@ -145,8 +167,19 @@ impl Recorder {
 }
 
 impl Seen {
+    /// Tells of the first violation, once.
+    fn tell(&mut self) {
+        if !self.court.violations().is_empty()
+            && let Some(broken) = self.broken.take()
+        {
+            // A world that is over no longer listens.
+            let _ = broken.send(());
+        }
+    }
+
     fn block(&mut self, at_us: u64, node: usize, finalized: &Finalized) {
-        self.violations.extend(self.chain.add(node, finalized));
+        self.court.deliver(node, finalized);
+        self.tell();
         self.states.insert(node, finalized.state.clone());
         for event in &finalized.events {
             let Some(id) = event.request() else { continue };

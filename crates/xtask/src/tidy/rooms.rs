@@ -13,7 +13,7 @@ use toml::{Table, Value};
 use super::shown;
 
 /// Lowest first; `sim` stands below `cli`, whose command it is.
-const ROOMS: [&str; 14] = [
+const ROOMS: [&str; 15] = [
     "types",
     "policy",
     "state",

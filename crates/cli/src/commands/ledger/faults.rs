@@ -53,6 +53,7 @@ pub const fn kind(evidence: &FaultEvidence) -> &'static str {
     match evidence {
         FaultEvidence::Transaction(_) => "a transaction",
         FaultEvidence::Completions(_) => "completions",
+        FaultEvidence::Votes(_) => "votes",
     }
 }
 
@@ -178,6 +179,9 @@ fn text(shown: &Shown, name: &str) -> String {
             let what = format!("node {} signed output {}", it.node.short(), it.output.short());
             ("completion", format!("{what} of task {}", it.task))
         })),
+        FaultEvidence::Votes(votes) => {
+            lines.push(("votes", format!("two of view {} that contradict each other", votes.view)));
+        }
     }
     let check = match &shown.saved {
         Some(path) => format!("trustmesh ledger check-evidence {}", path.display()),

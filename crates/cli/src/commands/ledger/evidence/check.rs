@@ -17,6 +17,7 @@ use trustmesh_types::{
     genesis::{Genesis, faults_tolerated},
     receipt::Outcome,
     reject::RejectCode,
+    votes::{self, ConflictingVotes},
 };
 
 /// What came of checking a file.
@@ -49,6 +50,17 @@ pub enum Broken {
     /// The block does not show it.
     #[error(transparent)]
     Block(#[from] NotShown),
+    /// The votes prove nothing.
+    #[error(transparent)]
+    Votes(#[from] votes::NoConflict),
+    /// The votes are somebody else's, or of no validator.
+    #[error("the votes are of {}, not of validator {}, which is charged", voter.short(), node.short())]
+    OtherVoter {
+        /// Whose they are.
+        voter: PublicKey,
+        /// The node that is charged.
+        node: PublicKey,
+    },
     /// The block is not the one that the fault names.
     #[error("the fault is said to stand in another block: height and time are {got}, not {said}")]
     OtherBlock {
@@ -107,7 +119,7 @@ fn prove(
     }
     let validators = genesis.validators();
     let tolerated = faults_tolerated(validators.len());
-    let mut finality = Finality::new(network, validators, entropy);
+    let mut finality = Finality::new(network, validators.clone(), entropy);
     let shown = bundle.block.check(&network, &mut finality)?;
     same_block(bundle, &shown)?;
     let header = &shown.block.header;
@@ -122,7 +134,27 @@ fn prove(
             reported(bundle, &shown, all, proved)?;
             Ok(completions::prove(bundle, genesis, all, tolerated, proved)?)
         }
+        FaultEvidence::Votes(all) => contradicted(bundle, &validators, all, proved),
     }
+}
+
+/// A validator signed two votes of one view that no honest validator signs both.
+fn contradicted(
+    bundle: &Bundle,
+    validators: &[PublicKey],
+    votes: &ConflictingVotes,
+    proved: &mut Vec<String>,
+) -> Result<(), Broken> {
+    let node = bundle.fault.node;
+    if votes.voter != node || !validators.contains(&node) {
+        return Err(Broken::OtherVoter { voter: votes.voter, node });
+    }
+    votes.verify(&bundle.network)?;
+    proved.push(format!(
+        "Validator {node} signed two votes of view {} that contradict each other.",
+        votes.view
+    ));
+    Ok(())
 }
 
 fn same_block(bundle: &Bundle, shown: &Shown) -> Result<(), Broken> {

@@ -41,6 +41,9 @@ fn shows(transaction: &SignedTransaction, evidence: &FaultEvidence) -> bool {
             Payload::ReportConflict(it) => all.iter().all(|one| it.completions.contains(one)),
             _ => false,
         },
+        FaultEvidence::Votes(votes) => {
+            transaction.transaction.payload == Payload::ReportVotes((**votes).clone())
+        }
     }
 }
 

@@ -1,0 +1,154 @@
+//! The network between the nodes of a world: links, cuts and weather.
+
+use super::{arrivals::Arrivals, cast::Cast};
+use crate::{
+    error::SimError,
+    scenario::{Fault, Link, Scenario, Weather},
+};
+use commonware_p2p::simulated;
+use commonware_runtime::{Supervisor as _, deterministic::Context};
+use commonware_utils::{NZUsize, Probability};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZeroUsize,
+    sync::{Arc, Mutex, PoisonError},
+};
+use trustmesh_consensus::{EngineKey, Oracle, engine_public, max_message_size};
+
+/// From one node to another.
+type Way = (usize, usize);
+
+/// See the module.
+pub(crate) struct Network {
+    oracle: Oracle,
+    seed: u64,
+    keys: Vec<EngineKey>,
+    /// The links as they are made; none where there is no way.
+    links: BTreeMap<Way, Link>,
+    /// Ways on which nothing goes for now.
+    cuts: BTreeSet<Way>,
+    weather: Arc<Mutex<Weather>>,
+    /// The links as the simulated network has them.
+    made: BTreeMap<Way, Link>,
+}
+
+impl Network {
+    /// A network whose nodes are all linked.
+    pub(crate) async fn new(
+        context: &Context,
+        scenario: &Scenario,
+        cast: &Cast,
+    ) -> Result<Self, SimError> {
+        let flaw = |what: String| SimError::Scenario { scenario: scenario.name.clone(), what };
+        let keys = cast.nodes.iter().map(|key| engine_public(&key.public()));
+        let keys: Vec<EngineKey> =
+            keys.collect::<Result<_, _>>().map_err(|e| flaw(e.to_string()))?;
+        let config = simulated::Config {
+            max_size: max_message_size(keys.len()),
+            max_peers_per_set: NonZeroUsize::new(keys.len()).unwrap_or(NonZeroUsize::MIN),
+            disconnect_on_block: true,
+            tracked_peer_sets: NZUsize!(1),
+        };
+        let (network, oracle) = simulated::Network::new_with_peers(
+            context.child("network"),
+            config,
+            keys.iter().cloned(),
+        )
+        .await;
+        network.start();
+        let nodes = keys.len();
+        let ways = (0..nodes).flat_map(|from| (0..nodes).map(move |to| (from, to)));
+        let links: BTreeMap<Way, Link> = ways
+            .filter(|(from, to)| from != to)
+            .map(|(from, to)| ((from, to), scenario.links.between(from, to)))
+            .collect();
+        let mut network = Self {
+            oracle,
+            seed: cast.seed,
+            keys,
+            links,
+            cuts: BTreeSet::new(),
+            weather: Arc::default(),
+            made: BTreeMap::new(),
+        };
+        network.tune().await?;
+        Ok(network)
+    }
+
+    /// The switchboard, everybody on it, and a node among them.
+    pub(crate) fn ends(
+        &self,
+        node: usize,
+    ) -> Result<(&Oracle, &[EngineKey], &EngineKey), SimError> {
+        let unknown = || SimError::Network { reason: format!("there is no node {node}") };
+        let key = self.keys.get(node).ok_or_else(unknown)?;
+        Ok((&self.oracle, self.keys.as_slice(), key))
+    }
+
+    /// How messages between agents arrive at a node in one of its lives.
+    pub(crate) fn arrivals(&self, node: usize, life: u64) -> Arrivals {
+        Arrivals::new(self.seed, (node, life), Arc::clone(&self.weather))
+    }
+
+    /// Lets a fault of the network happen.
+    pub(crate) async fn inject(&mut self, fault: &Fault) -> Result<(), SimError> {
+        match fault {
+            Fault::Links(link) => {
+                self.links.values_mut().for_each(|made| *made = *link);
+            }
+            Fault::Link(from, to, Some(link)) => {
+                self.links.insert((*from, *to), *link);
+            }
+            Fault::Link(from, to, None) => {
+                self.links.remove(&(*from, *to));
+            }
+            Fault::Part(group) => {
+                let parts = |way: &Way| group.contains(&way.0) != group.contains(&way.1);
+                self.cuts.extend(self.links.keys().filter(|way| parts(way)));
+            }
+            Fault::Mute(group) => {
+                let mutes = |way: &Way| group.contains(&way.0) && !group.contains(&way.1);
+                self.cuts.extend(self.links.keys().filter(|way| mutes(way)));
+            }
+            Fault::Heal => self.cuts.clear(),
+            Fault::Weather(weather) => {
+                *self.weather.lock().unwrap_or_else(PoisonError::into_inner) = *weather;
+            }
+            _ => {}
+        }
+        self.tune().await
+    }
+
+    /// Makes the simulated network like the links, cuts and weather that there are now.
+    async fn tune(&mut self) -> Result<(), SimError> {
+        let weather = *self.weather.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = self.links.iter().filter(|(way, _)| !self.cuts.contains(way));
+        let wanted: BTreeMap<Way, Link> =
+            open.map(|(way, link)| (*way, link.under(&weather))).collect();
+        let ways: BTreeSet<Way> = wanted.keys().chain(self.made.keys()).copied().collect();
+        for way in ways {
+            let (old, new) = (self.made.get(&way).copied(), wanted.get(&way).copied());
+            if old != new {
+                self.change(way, old.is_some(), new).await?;
+            }
+        }
+        self.made = wanted;
+        Ok(())
+    }
+
+    async fn change(&self, way: Way, old: bool, new: Option<Link>) -> Result<(), SimError> {
+        let ends = (self.keys.get(way.0), self.keys.get(way.1));
+        let (Some(from), Some(to)) = ends else { return Ok(()) };
+        if old {
+            self.oracle.remove_link(from.clone(), to.clone()).await?;
+        }
+        let Some(link) = new else { return Ok(()) };
+        let delivered = 1_000u64.saturating_sub(u64::from(link.loss_per_mille));
+        let success_rate = Probability::new(delivered, 1_000).ok_or_else(|| SimError::Network {
+            reason: format!("{} of 1,000 messages can't get lost", link.loss_per_mille),
+        })?;
+        let config = simulated::Link { latency: link.latency, jitter: link.jitter, success_rate };
+        self.oracle.add_link(from.clone(), to.clone(), config).await?;
+        Ok(())
+    }
+}
