@@ -43,46 +43,46 @@ fn every_place() -> Vec<Option<usize>> {
 
 #[test]
 fn two_requests_and_a_silent_node_at_every_place() {
-    explore(&["two", "one"], &every_place(), NONE, 400);
+    explore(&["two", "one"], &every_place(), NONE, 200);
 }
 
 #[test]
 fn two_requests_and_an_evil_act_at_any_moment() {
-    explore(&["two", "one"], &[Some(0), Some(3)], Bounds { evil_acts: 1, ..NONE }, 8_000);
+    explore(&["two", "one"], &[Some(0), Some(3)], Bounds { evil_acts: 1, ..NONE }, 4_000);
 }
 
 #[test]
 fn two_requests_and_a_run_that_fails_or_never_ends() {
-    explore(&["two", "one"], &[None], Bounds { troubles: 1, ..NONE }, 2_000);
+    explore(&["two", "one"], &[None], Bounds { troubles: 1, ..NONE }, 1_000);
 }
 
 #[test]
 fn two_requests_and_a_late_block_at_any_moment() {
-    explore(&["two", "one"], &[None], Bounds { delays: 1, ..NONE }, 5_000);
+    explore(&["two", "one"], &[None], Bounds { delays: 1, ..NONE }, 3_000);
 }
 
 #[test]
 fn two_requests_and_a_restart_at_any_moment() {
-    explore(&["one", "one"], &[None], Bounds { restarts: 1, ..NONE }, 1_500);
+    explore(&["one", "one"], &[None], Bounds { restarts: 1, ..NONE }, 800);
 }
 
 #[test]
 fn two_requests_and_a_node_that_hears_of_blocks_late() {
-    explore(&["one", "one"], &[None, Some(0)], Bounds { lags: 1, ..NONE }, 1_000);
+    explore(&["one", "one"], &[None, Some(0)], Bounds { lags: 1, ..NONE }, 500);
 }
 
 #[test]
 fn one_request_two_evil_acts_at_every_place() {
-    explore(&["two"], &every_place(), Bounds { evil_acts: 2, ..NONE }, 3_000);
+    explore(&["two"], &every_place(), Bounds { evil_acts: 2, ..NONE }, 1_500);
 }
 
 #[test]
 fn one_request_and_all_that_can_go_wrong_once() {
     let bounds = Bounds { delays: 1, troubles: 1, evil_acts: 1, ..NONE };
-    explore(&["two"], &[Some(0)], bounds, 4_000);
+    explore(&["two"], &[Some(0)], bounds, 2_000);
 }
 
 #[test]
 fn a_request_with_little_time_ends_all_the_same() {
-    explore(&["short", "one"], &[Some(0)], Bounds { evil_acts: 1, ..NONE }, 1_000);
+    explore(&["short", "one"], &[Some(0)], Bounds { evil_acts: 1, ..NONE }, 500);
 }
