@@ -1,6 +1,6 @@
 //! Explores deeper than the test has time for: `cargo run --release -p trustmesh-model
 //! --example explore -- [--evil N|none] [--seeds N] [--requests two,one] [--delays N]
-//! [--troubles N] [--restarts N] [--acts N] [--short]`.
+//! [--troubles N] [--lags N] [--restarts N] [--acts N] [--short]`.
 //!
 //! Prints how many situations there are and how long it took; ends with exit code 1 and the
 //! actions that lead there when something is broken.
@@ -34,6 +34,7 @@ fn main() -> ExitCode {
     let bounds = Bounds {
         delays: number("--delays", 0),
         troubles: number("--troubles", 0),
+        lags: number("--lags", 0),
         restarts: number("--restarts", 0),
         evil_acts: number("--acts", 1),
     };

@@ -1,9 +1,8 @@
 //! Blocks and the clock. Agreement is taken for granted: one total order of blocks, each of
-//! which reaches every agent before anything else happens.
+//! which reaches every agent before anything else happens, but one that lags.
 
-use crate::mesh::{Mail, Mesh, content};
+use crate::mesh::{Mesh, content};
 use std::sync::Arc;
-use trustmesh_agent::Input;
 use trustmesh_state::{Finalized, Proposal};
 use trustmesh_types::{Block, Digest, Header, SignedTransaction, TxId};
 
@@ -52,8 +51,8 @@ impl Mesh {
             events: executed.events,
             state: executed.state,
         });
-        for node in self.nodes.iter_mut().filter(|n| n.agent.is_some()) {
-            node.inbox.push_back(Mail::Plain(Input::Block(Arc::clone(&finalized))));
+        for at in 0..self.nodes.len() {
+            self.hear(at, Arc::clone(&finalized));
         }
         self.settle();
     }

@@ -46,6 +46,10 @@ pub enum Action {
     IncludeAll,
     /// The clock goes on until something happens.
     Tick,
+    /// An honest node begins to hear of blocks late.
+    Lag(usize),
+    /// Whoever lags catches up.
+    CatchUp,
     /// An honest node starts anew.
     Restart(usize),
     /// The evil node acts.
@@ -104,12 +108,17 @@ impl Model for Runs {
             actions.push(Action::IncludeAll);
         }
         let known = mesh.records().any(|(_, r)| r.is_some_and(|r| !r.status.ended()));
-        if known && (mesh.pool.is_empty() || mesh.left.delays > 0) {
+        if known && !mesh.lags() && (mesh.pool.is_empty() || mesh.left.delays > 0) {
             actions.push(Action::Tick);
         }
+        let honest = (0..NODES).filter(|at| mesh.world.start.evil != Some(*at));
         if mesh.left.restarts > 0 {
-            let honest = (0..NODES).filter(|at| mesh.world.start.evil != Some(*at));
-            actions.extend(honest.map(Action::Restart));
+            actions.extend(honest.clone().map(Action::Restart));
+        }
+        if mesh.lags() {
+            actions.push(Action::CatchUp);
+        } else if mesh.left.lags > 0 {
+            actions.extend(honest.map(Action::Lag));
         }
         mesh.add_acts(actions);
     }
@@ -132,6 +141,13 @@ impl Model for Runs {
                 mesh.tick();
                 mesh.check_clock();
             }
+            Action::Lag(at) => {
+                mesh.left.lags = mesh.left.lags.saturating_sub(1);
+                if let Some(node) = mesh.nodes.get_mut(at) {
+                    node.held = Some(std::collections::VecDeque::new());
+                }
+            }
+            Action::CatchUp => mesh.catch_up(),
             Action::Restart(at) => {
                 mesh.left.restarts = mesh.left.restarts.saturating_sub(1);
                 mesh.calm = false;

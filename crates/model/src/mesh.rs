@@ -16,7 +16,7 @@ use std::{
     sync::Arc,
 };
 use trustmesh_agent::{Agent, Bytes, Config, Effect, Input, RunSpec};
-use trustmesh_state::State;
+use trustmesh_state::{Finalized, State};
 use trustmesh_types::{
     Digest, Payload, RequestId, SignedTransaction, TxId, evidence::SignedCompletion,
     records::RequestRecord,
@@ -30,6 +30,9 @@ pub struct Bounds {
     pub delays: u8,
     /// Runs that fail, or that never end.
     pub troubles: u8,
+    /// Times that an honest node begins to hear of blocks late, until it catches up,
+    /// before the clock goes on.
+    pub lags: u8,
     /// Restarts of honest nodes, on their disks.
     pub restarts: u8,
     /// Acts of the evil node. To say nothing is free.
@@ -54,6 +57,10 @@ pub(crate) struct Node {
     pub(crate) disk: BTreeMap<Digest, Bytes>,
     pub(crate) kept: Vec<SignedCompletion>,
     pub(crate) inbox: VecDeque<Mail>,
+    /// Blocks that it has yet to hear of, if it lags.
+    pub(crate) held: Option<VecDeque<Arc<Finalized>>>,
+    /// Root of the state that its agent stands at.
+    pub(crate) stands_at: Digest,
     pub(crate) wake_ms: Option<u64>,
     pub(crate) restarts: u8,
 }
@@ -97,6 +104,8 @@ impl Mesh {
                 disk: BTreeMap::from([(digest, data)]),
                 kept: Vec::new(),
                 inbox: VecDeque::new(),
+                held: None,
+                stands_at: ledger.root(),
                 wake_ms: Some(0),
                 restarts: 0,
             }
@@ -163,12 +172,42 @@ impl Mesh {
         self.settle();
     }
 
-    /// Starts a node anew on its disk.
+    /// Whether a node has yet to hear of blocks, or of those to come.
+    pub(crate) fn lags(&self) -> bool {
+        self.nodes.iter().any(|n| n.held.is_some())
+    }
+
+    /// Whoever lags hears of all blocks.
+    pub(crate) fn catch_up(&mut self) {
+        for at in 0..self.nodes.len() {
+            let held = self.nodes.get_mut(at).and_then(|n| n.held.take());
+            for block in held.unwrap_or_default() {
+                self.hear(at, block);
+            }
+        }
+        self.settle();
+    }
+
+    /// A block reaches a node, now or when it catches up.
+    pub(crate) fn hear(&mut self, at: usize, block: Arc<Finalized>) {
+        let Some(node) = self.nodes.get_mut(at).filter(|n| n.agent.is_some()) else { return };
+        match &mut node.held {
+            Some(held) => held.push_back(block),
+            None => {
+                node.stands_at = block.state.root();
+                node.inbox.push_back(Mail::Plain(Input::Block(block)));
+            }
+        }
+    }
+
+    /// Starts a node anew on its disk, which holds every block.
     pub(crate) fn restart(&mut self, at: usize) {
         self.runs.retain(|(node, _)| *node != at);
         let Some(node) = self.nodes.get_mut(at) else { return };
         node.agent = Some(Arc::new(agent(&self.world, at, &self.ledger, &node.kept)));
         node.restarts = node.restarts.saturating_add(1);
+        node.held = None;
+        node.stands_at = self.ledger.root();
         node.wake_ms = Some(0);
         self.wake();
     }
@@ -210,7 +249,9 @@ impl Mesh {
     fn write_print(&self, out: &mut impl Write) -> std::fmt::Result {
         write!(out, "{:?} {} {:?}", self.ledger.root(), self.now_ms, self.world.start)?;
         for node in &self.nodes {
-            write!(out, "{:?} {:?}", node.agent, node.wake_ms)?;
+            write!(out, "{:?} {:?} {:?}", node.agent, node.wake_ms, node.stands_at)?;
+            let held = node.held.iter().flatten().map(|b| b.state.root());
+            write!(out, "{} {:?}", node.held.is_some(), held.collect::<Vec<_>>())?;
             write!(out, "{:?} {}", node.disk.keys(), node.restarts)?;
             write!(out, "{:?}", node.kept)?;
         }

@@ -15,7 +15,7 @@ struct Case {
     broken: Broken,
 }
 
-const NONE: Bounds = Bounds { delays: 0, troubles: 0, restarts: 0, evil_acts: 0 };
+const NONE: Bounds = Bounds { delays: 0, troubles: 0, lags: 0, restarts: 0, evil_acts: 0 };
 const ACT: Bounds = Bounds { evil_acts: 1, ..NONE };
 const TROUBLE: Bounds = Bounds { troubles: 1, ..NONE };
 
