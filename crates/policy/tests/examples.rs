@@ -1,7 +1,7 @@
 //! The examples of `examples/policies`: each compiles, holds of one plan there and breaks by
 //! the other.
 
-#![expect(clippy::panic, reason = "a test stops at the first surprise")]
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use trustmesh_policy::{Compiled, PlanFacts, PlanFile, Policies, Verdict, Why};
 use trustmesh_types::policy::Policy;

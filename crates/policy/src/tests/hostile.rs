@@ -11,7 +11,6 @@ fn on_a_small_stack(work: impl FnOnce() + Send + 'static) {
     thread.spawn(work).unwrap().join().unwrap();
 }
 
-#[expect(clippy::disallowed_methods, reason = "a test of stack use needs a thread")]
 #[test]
 fn deep_text_is_refused_and_no_stack_overflows() {
     on_a_small_stack(|| {
