@@ -27,8 +27,8 @@ fn plans_of_agents_keep_to_policies_of_both_scopes() {
     let assigned = |mesh: &Mesh, id: &RequestId| mesh.record(id).plan.unwrap().assignments;
     assert!(assigned(&mesh, &id).iter().all(|a| a.nodes == [only]));
     set(&mut mesh, PolicyScope::Plan, "nodes.all(n, n.tasks == 1)");
-    for ticket in 2..6 {
-        let id = mesh.submit(0, ticket, b"1");
+    for n in 2..6_u8 {
+        let id = mesh.submit(0, n.into(), n.to_string().as_bytes());
         mesh.result(&id, 5_000);
         let mut nodes: Vec<_> = assigned(&mesh, &id).into_iter().flat_map(|a| a.nodes).collect();
         let all = nodes.len();

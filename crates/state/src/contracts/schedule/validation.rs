@@ -29,7 +29,9 @@ impl Rules<'_> {
         apps: &PlannedApps,
         nodes: &PlannedNodes,
     ) -> Result<(), Rejection> {
-        if policies.is_empty() {
+        // A plan for a request whose tasks are all done assigns nothing, and only lets it be
+        // finalized: there is nothing to judge.
+        if policies.is_empty() || self.plan.assignments.is_empty() {
             return Ok(());
         }
         match policies.check(&self.facts(apps, nodes)) {

@@ -204,3 +204,18 @@ fn a_request_that_waits_for_a_policy_goes_on_when_it_changes() {
     assert!(mesh.record(&id).designated.is_some(), "{:?}", mesh.record(&id).waiting);
     mesh.activate(&id);
 }
+
+#[test]
+fn a_plan_that_has_nothing_to_assign_is_not_judged() {
+    let (mut mesh, id, _) = planned("w", &[]);
+    mesh.activate(&id);
+    let failing = mesh.assigned(&id, "d")[0];
+    let progress = mesh.record_progress(&id, &["a", "b", "c", "d"]);
+    mesh.one(mesh.failure(&id, "d", failing)).unwrap();
+    mesh.one(progress).unwrap();
+    mesh.set(PolicyScope::Plan, "size(nodes) == 1");
+    let plan = mesh.plan(&id).unwrap();
+    assert!(plan.assignments.is_empty());
+    mesh.one(mesh.confirm(plan)).unwrap();
+    assert_eq!(mesh.status(&id), Status::Active);
+}
