@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a world that can't be built fails its test")]
 
 use std::{collections::BTreeSet, time::Duration};
-use trustmesh_sim::{Deviation, End, Outcome, Scenario, chain, diamond, run};
+use trustmesh_sim::{Deviation, End, Outcome, Scenario, catalogue, chain, diamond, run};
 
 /// Plays a mesh with these evil nodes; what must hold in every one of them holds.
 fn play(nodes: u16, evil: &[(usize, Deviation)], requests: u32, seed: u64) -> Outcome {
@@ -98,6 +98,16 @@ fn garbage_on_every_channel_is_ignored() {
     let outcomes = alone_and_in_company(Deviation::Babbler, Deviation::Babbler);
     for outcome in outcomes {
         assert!(outcome.reported_voters.is_empty(), "garbage proves nothing");
+    }
+}
+
+#[test]
+fn an_honest_validator_contradicts_itself_neither_after_a_crash_nor_over_lossy_links() {
+    for (kind, seed) in ["restart", "loss", "dead-node"].into_iter().zip(40..) {
+        let scenario = catalogue(kind).unwrap().scenario(4, 6);
+        let outcome = run(&scenario, seed).unwrap();
+        assert_eq!(outcome.violations, [], "{kind}");
+        assert!(outcome.reported_voters.is_empty(), "{kind}: {:?}", outcome.reported_voters);
     }
 }
 
