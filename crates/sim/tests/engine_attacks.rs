@@ -3,13 +3,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a world that can't be built fails its test")]
 
-use std::collections::BTreeSet;
-use trustmesh_sim::{Deviation, End, Outcome, Scenario, chain, diamond, run};
+use std::{collections::BTreeSet, time::Duration};
+use trustmesh_sim::{Deviation, End, Outcome, Scenario, catalogue, chain, diamond, run};
 
 /// Plays a mesh with these evil nodes; what must hold in every one of them holds.
 fn play(nodes: u16, evil: &[(usize, Deviation)], requests: u32, seed: u64) -> Outcome {
     let mut scenario = Scenario::new("engine attack", nodes, vec![chain(), diamond()], requests);
     scenario.evil = evil.to_vec();
+    // Close together, so that requests meet in blocks.
+    scenario.workload.interval = Duration::from_millis(20);
     let outcome = run(&scenario, seed).unwrap();
     let name = format!("{evil:?} among {nodes}, seed {seed}");
     assert_eq!(outcome.violations, [], "{name}");
@@ -58,8 +60,10 @@ fn a_leader_that_censors_only_delays() {
 
 #[test]
 fn a_leader_that_reorders_harms_nobody() {
+    // Many requests, so that its blocks hold more than one transaction.
     let leader = Deviation::ReorderingLeader;
-    alone_and_in_company(leader, leader);
+    play(4, &[(2, leader)], 12, 11);
+    play(7, &[(2, leader), (5, leader)], 12, 12);
 }
 
 #[test]
@@ -94,6 +98,16 @@ fn garbage_on_every_channel_is_ignored() {
     let outcomes = alone_and_in_company(Deviation::Babbler, Deviation::Babbler);
     for outcome in outcomes {
         assert!(outcome.reported_voters.is_empty(), "garbage proves nothing");
+    }
+}
+
+#[test]
+fn an_honest_validator_contradicts_itself_neither_after_a_crash_nor_over_lossy_links() {
+    for (kind, seed) in ["restart", "loss", "dead-node"].into_iter().zip(40..) {
+        let scenario = catalogue(kind).unwrap().scenario(4, 6);
+        let outcome = run(&scenario, seed).unwrap();
+        assert_eq!(outcome.violations, [], "{kind}");
+        assert!(outcome.reported_voters.is_empty(), "{kind}: {:?}", outcome.reported_voters);
     }
 }
 
