@@ -209,6 +209,31 @@ impl Work {
         self.agreeing(task).first().copied()
     }
 
+    /// Of each open task the completions that count, when they ran on what the tasks before it
+    /// gave: all the way from the ledger's record or the request's input. The ledger takes no
+    /// others, and one evil node's must not hold up what the rest have done.
+    pub(crate) fn sound(&self) -> BTreeMap<TaskId, Vec<&SignedCompletion>> {
+        let done = self.view.record.done.iter();
+        let mut outputs: BTreeMap<&TaskId, Digest> =
+            done.map(|(task, done)| (task, done.completion.completion.output)).collect();
+        let mut sound = BTreeMap::new();
+        for task in self.view.open_tasks() {
+            let agreeing = self.agreeing(&task.id);
+            let Some(first) = agreeing.first() else { continue };
+            let inputs = &first.completion.inputs;
+            let fits = |input: &TaskInput| match &input.from {
+                None => input.digest == self.view.record.body.input,
+                Some(from) => outputs.get(from) == Some(&input.digest),
+            };
+            // Which tasks they are from was checked when it came.
+            if inputs.iter().all(fits) {
+                outputs.insert(&task.id, first.completion.output);
+                sound.insert(task.id.clone(), agreeing);
+            }
+        }
+        sound
+    }
+
     /// What a task takes, sorted, once all its predecessors are complete.
     pub(crate) fn inputs(&self, task: &Task) -> Option<Vec<TaskInput>> {
         if task.after.is_empty() {

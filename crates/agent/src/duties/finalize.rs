@@ -72,8 +72,9 @@ fn collect(
     let mut complete = true;
     let open: Vec<TaskId> = work.view.open_tasks().iter().map(|t| t.id.clone()).collect();
     let gathering = taking_over || work.ask.tries() >= ASKS_BEFORE_GATHERING;
+    let sound = work.sound();
     for task in open {
-        let agreeing = work.agreeing(&task);
+        let agreeing = sound.get(&task).map_or(&[][..], Vec::as_slice);
         let Some(first) = agreeing.first() else {
             missing.insert(task);
             complete = false;

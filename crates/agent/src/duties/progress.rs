@@ -58,14 +58,16 @@ fn collect(core: &mut Core, work: &Work, own: &BTreeSet<TaskId>) -> Vec<DoneTask
             (t.id.clone(), t.after.clone(), before_own || own.contains(&t.id))
         })
         .collect();
+    let sound = work.sound();
     for (task, after, wanted) in tasks {
-        let Some(signed) = work.chosen(&task).cloned() else { continue };
+        let Some(agreeing) = sound.get(&task) else { continue };
+        let Some(signed) = agreeing.first().map(|first| (*first).clone()) else { continue };
         if let Some(found) = evidence(core, work, &signed, wanted)
             && after.iter().all(|a| recorded.contains(a))
         {
             // With replicas, each completion that agrees.
-            done.extend(work.agreeing(&task).into_iter().map(|agreeing| DoneTask {
-                completion: agreeing.clone(),
+            done.extend(agreeing.iter().map(|agreeing| DoneTask {
+                completion: (*agreeing).clone(),
                 receipts: found.receipts.clone(),
             }));
             recorded.insert(task);

@@ -1,12 +1,13 @@
 //! Tasks that the ledger records as done (PROTOCOL §4, "When something goes wrong"): a plan
 //! that has none left to run, and evidence that another node's outran.
 
-use super::common::{CHAIN, Mesh, ONE, Setup};
+use super::common::{CHAIN, Mesh, ONE, Setup, task_id};
 use std::{cell::RefCell, rc::Rc};
 use trustmesh_types::{
-    Payload, RequestId,
+    Digest, Payload, RequestId,
     events::Event,
     evidence::{DoneTask, Finalization, Progress},
+    message::Message,
     records::Status,
     request::StorageReceipt,
 };
@@ -105,4 +106,29 @@ fn progress_of_several_nodes_in_one_block_is_all_recorded_before_the_next_plan()
     mesh.run(10_000, |m| m.record(&id).done.len() == 3);
     assert!(mesh.now_ms < deadline_ms);
     assert_eq!(mesh.record(&id).attempts, 1);
+}
+
+#[test]
+fn a_completion_on_other_inputs_than_were_given_is_not_brought_to_the_ledger() {
+    let mut mesh = Mesh::with(&Setup::spread(CHAIN));
+    let id = mesh.submit_until_active();
+    let liar = mesh.nodes_of(&id, "b")[0];
+    let (secret, network) = (mesh.secret(liar), mesh.state.network());
+    mesh.wire = Box::new(move |from, _, message| match message {
+        Message::Completed { completion, data } if from == liar => {
+            let mut completion = completion.completion;
+            completion.inputs[0].digest = Digest::of(b"something else");
+            Some(Message::Completed { completion: completion.sign(&secret, &network), data })
+        }
+        other => Some(other),
+    });
+    mesh.censor = Box::new(move |from, payload| {
+        from == liar && matches!(payload, Payload::RecordProgress(_) | Payload::Finalize(_))
+    });
+    mesh.result(&id, 60_000);
+    assert!(mesh.rejections.is_empty(), "{:?}", mesh.rejections);
+    let record = mesh.record(&id);
+    assert!(record.done.contains_key(&task_id("a")), "it was recorded under the first plan");
+    assert_eq!(mesh.runs_of("a"), 1);
+    assert_eq!((record.attempts, record.barred), (2, vec![mesh.key(liar)]));
 }

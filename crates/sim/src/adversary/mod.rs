@@ -78,7 +78,7 @@ fn part(deviation: Deviation) -> Option<Box<dyn Part>> {
         D::Hog => Box::new(plans::Hog),
         D::Replayer => Box::new(transactions::Replayer::default()),
         D::Forger => Box::new(transactions::Forger::default()),
-        D::Flooder => Box::new(transactions::Flooder),
+        D::Flooder => Box::new(transactions::Flooder::default()),
         D::LyingReporter => Box::new(transactions::LyingReporter::default()),
         D::WrongOutput | D::ColludingReplica => Box::new(work::Falsifier::new(deviation)),
         D::NoOutput => Box::new(work::Idler),

@@ -16,8 +16,10 @@ use trustmesh_types::{
 const REPLAYS_MAX: usize = 4;
 /// Notes that a flooder sends for each block, above what one block may hold of it.
 const FLOOD_ABOVE: u32 = 16;
-/// A flooder's notes for one block at most, so that a world does not only check signatures.
-const FLOOD_MAX: u32 = 128;
+/// A flooder's notes for one block, and in all, at most: so that a world does not only check
+/// signatures. Where a block may hold more of one signer, a flood is just load.
+const FLOOD_PER_BLOCK_MAX: u32 = 64;
+const FLOOD_MAX: u32 = 1_536;
 
 /// Sends others' transactions again: as they were, also when they have expired, for another
 /// network, and altered.
@@ -154,14 +156,20 @@ impl Part for Forger {
 }
 
 /// Floods the ledger with valid transactions: for each block more than one may hold of it.
-pub(super) struct Flooder;
+#[derive(Default)]
+pub(super) struct Flooder {
+    sent: u32,
+}
 
 impl Part for Flooder {
     fn hears(&mut self, scene: &mut Scene, input: Input) -> Option<Input> {
         if let Input::Block(finalized) = &input {
             let height = finalized.block.header.height;
             let most = scene.state.parameters().signer_transactions_per_block_max;
-            for number in 0..most.saturating_add(FLOOD_ABOVE).min(FLOOD_MAX) {
+            let left = FLOOD_MAX.saturating_sub(self.sent);
+            let wave = most.saturating_add(FLOOD_ABOVE).min(FLOOD_PER_BLOCK_MAX).min(left);
+            self.sent = self.sent.saturating_add(wave);
+            for number in 0..wave {
                 let bytes = [height.to_be_bytes().as_slice(), &number.to_be_bytes()].concat();
                 scene.transact(Payload::Note { bytes });
                 scene.did("floods");
