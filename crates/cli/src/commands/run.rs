@@ -1,6 +1,8 @@
 //! Dispatch.
 
-use super::{app, bench, completions, demo, device, key, ledger, network, node, request, workflow};
+use super::{
+    app, bench, completions, demo, device, key, ledger, network, node, request, sim, workflow,
+};
 use crate::{
     arguments::{Cli, Command},
     context::Context,
@@ -35,6 +37,7 @@ pub fn run(cli: Cli) -> Done {
             Command::Request(command) => request::run(context, command).await,
             Command::Ledger(command) => ledger::run(context, command).await,
             Command::Bench(command) => bench::run(context, command).await,
+            Command::Sim(args) => sim::run(context, args).await,
             Command::Completions(_) => Ok(()),
         }
     })

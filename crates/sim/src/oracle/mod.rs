@@ -20,6 +20,8 @@ mod endings;
 mod lives;
 mod results;
 mod roster;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use court::{Close, Court};
 use serde::Serialize;

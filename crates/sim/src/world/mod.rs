@@ -22,6 +22,8 @@ mod recorder;
 mod setup;
 mod trace;
 
+#[cfg(test)]
+pub(crate) use cast::Cast;
 pub(crate) use device::Asked;
 pub use play::run;
 pub(crate) use recorder::{Marks, Seen};
