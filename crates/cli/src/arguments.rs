@@ -4,7 +4,7 @@ use crate::{
     commands::{
         app::AppCommand, bench::BenchCommand, completions::CompletionsArgs, demo::DemoArgs,
         device::DeviceCommand, key::KeyCommand, ledger::LedgerCommand, network::NetworkCommand,
-        node::NodeCommand, policy::PolicyCommand, request::RequestCommand,
+        node::NodeCommand, policy::PolicyCommand, request::RequestCommand, sim::SimArgs,
         workflow::WorkflowCommand,
     },
     context::ContextArgs,
@@ -69,6 +69,8 @@ pub enum Command {
     /// Measure a local mesh
     #[command(subcommand)]
     Bench(BenchCommand),
+    /// Play whole meshes in virtual time, drawn from seeds, and judge them
+    Sim(SimArgs),
     /// Completions for a shell
     Completions(CompletionsArgs),
 }
@@ -101,6 +103,8 @@ mod tests {
             "network parameters set fault_limit=5 generation_timeout=5s",
             "node pardon node-1",
             "bench latency --simulated",
+            "sim --nodes 16 --byzantine 5 --seeds 1000 --scenario all --resume campaign.json",
+            "sim --plan least.json --first-seed 17 --shrink",
             "completions bash",
         ] {
             let words = ["trustmesh"].into_iter().chain(line.split(' '));

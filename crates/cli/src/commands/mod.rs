@@ -22,6 +22,7 @@ mod readiness;
 pub mod request;
 mod run;
 mod setup;
+pub mod sim;
 pub mod workflow;
 
 pub use run::run;

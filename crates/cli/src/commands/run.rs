@@ -1,7 +1,8 @@
 //! Dispatch.
 
 use super::{
-    app, bench, completions, demo, device, key, ledger, network, node, policy, request, workflow,
+    app, bench, completions, demo, device, key, ledger, network, node, policy, request, sim,
+    workflow,
 };
 use crate::{
     arguments::{Cli, Command},
@@ -38,6 +39,7 @@ pub fn run(cli: Cli) -> Done {
             Command::Request(command) => request::run(context, command).await,
             Command::Ledger(command) => ledger::run(context, command).await,
             Command::Bench(command) => bench::run(context, command).await,
+            Command::Sim(args) => sim::run(context, args).await,
             Command::Completions(_) => Ok(()),
         }
     })

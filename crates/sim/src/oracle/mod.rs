@@ -21,6 +21,8 @@ mod endings;
 mod lives;
 mod results;
 mod roster;
+#[cfg(test)]
+mod tests;
 mod transactions;
 
 pub use charges::Charge;

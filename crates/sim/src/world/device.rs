@@ -119,7 +119,9 @@ pub(crate) async fn play(context: Context, world: Surroundings, number: u32) -> 
     let accepted = visit.submit(&body, signature, &data).await;
     let (end, delivery) = match &accepted {
         Ok(_) => {
-            visit.perhaps_cancel(id, nth);
+            if !probe {
+                visit.perhaps_cancel(id, nth);
+            }
             visit.wait(&body, &workflow).await
         }
         Err(why) => (End::Refused(why.clone()), None),
