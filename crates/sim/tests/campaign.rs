@@ -1,8 +1,6 @@
 //! The judge over many seeds: every property of PROTOCOL §8 holds in each. `trustmesh sim`
 //! plays any number more.
 
-#![expect(clippy::unwrap_used, reason = "a campaign that can't be set up fails its test")]
-
 use std::{sync::Mutex, thread};
 use trustmesh_sim::{
     MIXES, Terms,

@@ -2,8 +2,6 @@
 //! deterministic runtime. A world's crashes mean something only when what was not synced is
 //! lost, and what was is not.
 
-#![expect(clippy::unwrap_used, reason = "a test")]
-
 use commonware_runtime::{
     Blob as _, Clock as _, ReadOptions, Runner as _, Spawner as _, Storage as _, Supervisor as _,
     WriteOptions, deterministic,

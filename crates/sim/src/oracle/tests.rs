@@ -139,7 +139,7 @@ impl Story {
 
 fn charge(node: PublicKey) -> Event {
     let rejection = Rejection::fault(RejectCode::NotDesignated, "as told");
-    Event::Fault { node, rejection }
+    Event::Fault { node, number: 1, rejection }
 }
 
 #[test]
