@@ -34,6 +34,8 @@ deviations! {
     UninvitedPlanner = "uninvited-planner",
     /// Proposes plans for requests that are Active already.
     LatePlanner = "late-planner",
+    /// Designated for a new request, plans for one that has its plan already.
+    Interferer = "interferer",
     /// Sends others' transactions again, expired, for another network, and altered.
     Replayer = "replayer",
     /// Signs transactions in another member's name.

@@ -13,6 +13,7 @@
 //! - [`Deviation`], [`Outsider`], `adversary`: who is evil, and how;
 //! - `oracle`: who must be designated, transitions, reservations, results, endings;
 //! - [`Outcome`]: what came of it; [`simulated_latency`]: where a request's time goes;
+//! - [`byzantine_experiment`]: how fast attacks are detected, and recovered from;
 //! - [`campaign`]: any number of seeds on all cores, and the least that still fails.
 //!
 //! Invariants: everything derives from the seed, so equal seeds give equal traces; nothing
@@ -20,6 +21,7 @@
 
 mod adversary;
 mod apps;
+mod byzantine;
 pub mod campaign;
 mod catalogue;
 mod derive;
@@ -37,6 +39,7 @@ mod workflows;
 mod world;
 
 pub use adversary::Outsider;
+pub use byzantine::{Attack, Experiment, Spread, byzantine_experiment};
 pub use catalogue::{KINDS, Kind, catalogue};
 pub use deviation::Deviation;
 pub use draw::Terms;

@@ -12,7 +12,7 @@ use std::{collections::BTreeMap, path::Path};
 use tempfile::TempDir;
 use trustmesh_client::{Client, Endpoint, Operator, Options};
 use trustmesh_node::local::{LocalError, LocalNetwork, LocalOptions, StartMode};
-use trustmesh_types::{NetworkId, PublicKey};
+use trustmesh_types::{NetworkId, PublicKey, SecretKey};
 
 /// Tries to start with new ports, when others took some between finding and using them.
 const PORT_TRIES_MAX: usize = 3;
@@ -121,6 +121,12 @@ impl Mesh {
     pub fn operator(&self) -> Done<Operator> {
         let key = context::load_key(&self.network.operator_key_path())?;
         Ok(Operator::new(self.client()?, key))
+    }
+
+    /// The nodes' own keys, in the nodes' order.
+    pub fn node_keys(&self) -> Done<Vec<SecretKey>> {
+        let nodes = self.network.nodes().iter();
+        nodes.map(|node| context::load_key(&node.key_path())).collect()
     }
 
     /// Names of the nodes by key.

@@ -62,6 +62,12 @@ pub struct LocalNode {
 }
 
 impl LocalNode {
+    /// Its own key.
+    #[must_use]
+    pub fn key_path(&self) -> PathBuf {
+        self.folder.join("node.key")
+    }
+
     /// Its configuration.
     #[must_use]
     pub fn config(&self) -> PathBuf {

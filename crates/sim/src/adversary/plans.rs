@@ -9,6 +9,7 @@ use trustmesh_types::{
     Payload, PublicKey,
     events::Event,
     plan::{Decline, Plan, Unfit},
+    records::{RequestRecord, Status},
     resources::Resources,
 };
 
@@ -55,6 +56,45 @@ impl Part for Intruder {
             }
         }
         Some(input)
+    }
+}
+
+/// Designated for a new request, plans for one that is Active by another's plan, and not for
+/// its own (paper, section VI-D, scenario 2).
+pub(super) struct Interferer;
+
+impl Interferer {
+    fn interfere(scene: &mut Scene) {
+        let others = |record: &RequestRecord| {
+            record.plan.as_ref().is_some_and(|plan| plan.planner != scene.me)
+        };
+        let active = scene
+            .state
+            .open_requests()
+            .find(|record| record.status == Status::Active && others(record));
+        let Some(record) = active else { return };
+        let designation = record.designation;
+        let Some((record, workflow)) = craft::request(scene, &record.id) else { return };
+        let plan = craft::plan(scene, &record, &workflow, designation);
+        scene.transact(Payload::ConfirmSchedule(plan));
+        scene.did("interferes");
+    }
+}
+
+impl Part for Interferer {
+    fn hears(&mut self, scene: &mut Scene, input: Input) -> Option<Input> {
+        if let Input::Block(finalized) = &input {
+            for event in &finalized.events {
+                if matches!(event, Event::Designated { node, .. } if *node == scene.me) {
+                    Self::interfere(scene);
+                }
+            }
+        }
+        Some(input)
+    }
+
+    fn wants(&mut self, _scene: &mut Scene, effect: Effect) -> Option<Effect> {
+        (!matches!(effect, Effect::Transact(Payload::ConfirmSchedule(_)))).then_some(effect)
     }
 }
 

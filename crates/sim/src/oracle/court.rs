@@ -6,6 +6,7 @@ use super::{
     books::Books,
     chain::{ChainView, Delivered, Final, Reader},
     charges::{self, Charge},
+    deadlines::Deadlines,
     endings,
     lives::Lives,
     results,
@@ -16,8 +17,13 @@ use crate::{scenario::Scenario, world::Asked};
 use std::collections::{BTreeMap, BTreeSet};
 use trustmesh_state::{Finalized, State};
 use trustmesh_types::{
-    Digest, NetworkId, Payload, PublicKey, RequestId, SignedTransaction, events::Event,
-    genesis::Genesis, limits::PLAN_REJECTIONS_MAX, plan::Plan, receipt::Outcome,
+    Digest, NetworkId, Payload, PublicKey, RequestId, SignedTransaction,
+    events::Event,
+    genesis::{Genesis, faults_tolerated},
+    limits::PLAN_REJECTIONS_MAX,
+    plan::Plan,
+    receipt::Outcome,
+    request::Submission,
 };
 
 /// See the module.
@@ -32,6 +38,7 @@ pub(crate) struct Court {
     books: Books,
     roster: Roster,
     law: Law,
+    deadlines: Deadlines,
     /// Plans that were rejected without fault, by request, designation and signer.
     rejected: BTreeMap<(RequestId, u32, PublicKey), u8>,
     violations: Vec<Violation>,
@@ -70,6 +77,7 @@ impl Court {
             books: Books::default(),
             roster: Roster::new(genesis),
             law: Law::new(genesis),
+            deadlines: Deadlines::new(&genesis.parameters),
             rejected: BTreeMap::new(),
             violations: Vec::new(),
         }
@@ -83,6 +91,11 @@ impl Court {
     /// Whether the node of an index is evil.
     pub(crate) fn is_evil(&self, node: usize) -> bool {
         self.nodes.get(node).is_some_and(|key| self.evil.contains(key))
+    }
+
+    /// Keys of the nodes, by index.
+    pub(crate) fn nodes(&self) -> &[PublicKey] {
+        &self.nodes
     }
 
     /// What must never happen and did.
@@ -148,6 +161,7 @@ impl Court {
             confirmed += usize::from(matches!(event, Event::PlanConfirmed { .. }));
             self.event(&mut at, event)?;
         }
+        self.deadlines.check(at.height, at.now_ms)?;
         let is_plan =
             |tx: &&SignedTransaction| matches!(tx.transaction.payload, Payload::ConfirmSchedule(_));
         if block.applied().filter(is_plan).count() != confirmed {
@@ -182,25 +196,61 @@ impl Court {
             Event::RequestAccepted { .. } => {
                 let is_it = |payload: &Payload| matches!(payload, Payload::SubmitRequest(s) if s.body.id() == *request);
                 let tx = at.reader.next(|_, payload| is_it(payload));
+                if let Some(Payload::SubmitRequest(submission)) =
+                    tx.map(|tx| &tx.transaction.payload)
+                {
+                    self.kept(submission)?;
+                    self.deadlines.accepted(*request, submission.body.deadline_ms);
+                }
                 return self.lives.accepted(*request, tx, at.now_ms);
             }
             Event::PlanConfirmed { designation, .. } => {
                 return self.confirmed(at, request, *designation);
             }
-            Event::Designated { node, .. } => self.check_turn(at, request, Some(node))?,
-            Event::RequestWaiting { .. } => self.check_turn(at, request, None)?,
+            Event::Designated { node, .. } => {
+                self.check_turn(at, request, Some(node))?;
+                self.deadlines.designated(request, (at.height, at.now_ms));
+            }
+            Event::RequestWaiting { .. } => {
+                self.check_turn(at, request, None)?;
+                self.deadlines.idle(request);
+            }
             Event::DesignationEnded { designation, node, .. } => {
                 self.ended_in_vain(at, request, *designation, node);
             }
             Event::TaskDone { task, .. } => self.books.done(request, task),
-            Event::PlanAbandoned { .. }
-            | Event::RequestFinalized { .. }
+            Event::PlanAbandoned { .. } => {
+                self.books.over(request);
+                self.deadlines.idle(request);
+            }
+            Event::RequestFinalized { .. }
             | Event::RequestFailed { .. }
-            | Event::RequestCancelled { .. } => self.books.over(request),
+            | Event::RequestCancelled { .. } => {
+                self.books.over(request);
+                self.deadlines.ended(request);
+            }
             _ => {}
         }
         let roster = &self.roster;
         self.lives.event(request, event, |node| roster.knows(node))
+    }
+
+    /// S8: more nodes than may be faulty signed to hold an accepted request's input.
+    fn kept(&self, submission: &Submission) -> Result<(), Violation> {
+        let body = &submission.body;
+        let about = (body.id().0, body.input, body.input_bytes);
+        let holders: BTreeSet<&PublicKey> = submission
+            .receipts
+            .iter()
+            .filter(|it| (it.subject, it.digest, it.bytes) == about)
+            .filter(|it| self.nodes.contains(&it.validator) && it.verify(&self.network).is_ok())
+            .map(|it| &it.validator)
+            .collect();
+        if holders.len() > faults_tolerated(self.nodes.len()) {
+            return Ok(());
+        }
+        let (id, count) = (body.id().short(), holders.len());
+        Err(Violation::new("S8", format!("{count} nodes hold the input of accepted request {id}")))
     }
 
     /// What an event changes about nodes.
@@ -231,6 +281,7 @@ impl Court {
                 let tx = at.reader.next(|_, payload| is_it(payload));
                 if let Some(Payload::SetParameters(change)) = tx.map(|tx| &tx.transaction.payload) {
                     self.roster.parameters(&change.parameters);
+                    self.deadlines.parameters(&change.parameters);
                 }
             }
             _ => {}
@@ -291,6 +342,9 @@ impl Court {
         self.lives.confirmed(request, designation, tx, at.now_ms)?;
         let (Some(tx), Some(life)) = (tx, self.lives.of(request)) else { return Ok(()) };
         let Payload::ConfirmSchedule(plan) = &tx.transaction.payload else { return Ok(()) };
+        self.books.check(plan, &life.workflow)?;
+        let takes_ms = self.books.takes_ms(plan, &life.workflow);
+        self.deadlines.active(request, at.now_ms, takes_ms);
         self.roster.planned(&tx.transaction.signer);
         for (node, sum) in self.books.confirmed(plan, &life.workflow, at.height) {
             if !sum.fits(&self.roster.capacity(&node)) {

@@ -7,16 +7,18 @@
 //! - `transactions`: what a block may hold at all, and who may do what operators do (S4);
 //! - `lives`: transitions, plans and who signed them (S2, S3, S4);
 //! - `roster`: who has to be designated (S1), by its own account of what nodes have free;
-//! - `books`: what plans hold on each node (S6);
+//! - `books`: what plans are made of (C3, C4) and hold on each node (S6);
 //! - `charges`: nobody honest is charged (S9);
 //! - `results`: what devices got against what the ledger finalized and what one computes by
 //!   hand (S7, S8);
+//! - `deadlines`: what is due happens (L1);
 //! - `endings`: every request ends, in time (L1).
 
 mod books;
 mod chain;
 mod charges;
 mod court;
+mod deadlines;
 mod endings;
 mod lives;
 mod results;
@@ -32,7 +34,7 @@ use serde::Serialize;
 /// Something that must never happen did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Violation {
-    /// The property of PROTOCOL §8 that is broken, as in `S3`.
+    /// The property of PROTOCOL §8 that is broken, as in `S3`, or the rule of §4, as in `C4`.
     pub property: &'static str,
     /// What was seen.
     pub what: String,

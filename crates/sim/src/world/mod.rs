@@ -5,7 +5,7 @@
 //!   operator does first;
 //! - `driver`, `outbox`, `disk`, `arrivals`: what surrounds an agent; `device`: who asks, and
 //!   `check`: what it believes; `operators`: what else is done meanwhile;
-//! - `recorder`, `trace`: what is seen; `clock`: virtual time; `play`: the course of it all.
+//! - `recorder`, `trace`, `timeline`: what is seen; `clock`: virtual time; `play`: the course of it all.
 
 mod arrivals;
 mod cast;
@@ -21,6 +21,7 @@ mod outbox;
 mod play;
 mod recorder;
 mod setup;
+mod timeline;
 mod trace;
 
 pub(crate) use cast::Cast;
@@ -29,4 +30,6 @@ pub(crate) use device::Asked;
 pub(crate) use driver::{Heard, Local};
 pub(crate) use mesh::{Door, Doors};
 pub use play::run;
+pub(crate) use play::watch;
 pub(crate) use recorder::{Marks, Recorder, Seen};
+pub(crate) use timeline::Timeline;

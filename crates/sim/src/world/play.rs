@@ -9,6 +9,7 @@ use super::{
     operators,
     recorder::Recorder,
     setup,
+    timeline::Timeline,
 };
 use crate::{
     adversary,
@@ -37,6 +38,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// # Errors
 /// [`SimError`] when the world can't be built; what goes wrong in it stands in the outcome.
 pub fn run(scenario: &Scenario, seed: u64) -> Result<Outcome, SimError> {
+    watch(scenario, seed).map(|(outcome, _)| outcome)
+}
+
+/// The same; gives the times of plans as well.
+pub(crate) fn watch(scenario: &Scenario, seed: u64) -> Result<(Outcome, Timeline), SimError> {
     if let Some(what) = scenario.flaw() {
         return Err(SimError::Scenario { scenario: scenario.name.clone(), what });
     }
@@ -49,7 +55,11 @@ pub fn run(scenario: &Scenario, seed: u64) -> Result<Outcome, SimError> {
     deterministic::Runner::new(config).start(|context| play(context, scenario, seed))
 }
 
-async fn play(context: Context, scenario: &Scenario, seed: u64) -> Result<Outcome, SimError> {
+async fn play(
+    context: Context,
+    scenario: &Scenario,
+    seed: u64,
+) -> Result<(Outcome, Timeline), SimError> {
     let cast = Cast::new(scenario, seed);
     let (recorder, broken) = Recorder::new(court(scenario, &cast));
     let mut mesh = Mesh::new(&context, scenario, cast.clone(), recorder.clone()).await?;
@@ -99,7 +109,8 @@ async fn play(context: Context, scenario: &Scenario, seed: u64) -> Result<Outcom
     let newest = newest.rfind(|state| state.height() == height).cloned();
     let close = Close { scenario, newest: newest.as_ref(), asked: &asked, up: &honest_up };
     seen.court.close(&close);
-    Ok(Outcome::of(scenario, seed, &seen, &asked, (ended_us, auditor)))
+    let outcome = Outcome::of(scenario, seed, &seen, &asked, (ended_us, auditor));
+    Ok((outcome, std::mem::take(&mut seen.timeline)))
 }
 
 fn court(scenario: &Scenario, cast: &Cast) -> Court {

@@ -1,7 +1,10 @@
 //! What is seen of a world while it runs: the trace, the final blocks as each node
 //! delivers them, and when each step of a request happened first. It only listens.
 
-use super::trace::{self, Trace};
+use super::{
+    timeline::Timeline,
+    trace::{self, Trace},
+};
 use crate::oracle::{Court, Violation};
 use commonware_utils::channel::oneshot;
 use std::{
@@ -33,6 +36,7 @@ pub(crate) struct Marks {
 pub(crate) struct Seen {
     pub(crate) trace: Trace,
     pub(crate) court: Court,
+    pub(crate) timeline: Timeline,
     /// Told when the first violation is seen.
     broken: Option<oneshot::Sender<()>>,
     pub(crate) marks: BTreeMap<RequestId, Marks>,
@@ -63,6 +67,7 @@ impl Recorder {
         let seen = Seen {
             trace: Trace::default(),
             court,
+            timeline: Timeline::default(),
             broken: Some(broken),
             marks: BTreeMap::new(),
             states: BTreeMap::new(),
@@ -131,6 +136,7 @@ impl Recorder {
             }
             Effect::Transact(Payload::ConfirmSchedule(plan)) => {
                 first(&mut seen.marks.entry(plan.request).or_default().planned, at_us);
+                seen.timeline.sends(at_us, node, plan);
             }
             Effect::Transact(Payload::Finalize(end)) => {
                 first(&mut seen.marks.entry(end.request).or_default().finalizing, at_us);
@@ -179,6 +185,9 @@ impl Seen {
 
     fn block(&mut self, at_us: u64, node: usize, finalized: &Finalized) {
         self.court.deliver(node, finalized);
+        if !self.court.is_evil(node) {
+            self.timeline.block(at_us, self.court.nodes(), finalized);
+        }
         self.tell();
         self.states.insert(node, finalized.state.clone());
         for event in &finalized.events {

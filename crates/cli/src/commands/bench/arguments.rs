@@ -22,6 +22,31 @@ pub enum BenchCommand {
     #[command(after_help = "Example:
   trustmesh bench flood --requests 500 -o json")]
     Flood(FloodArgs),
+    /// How fast malicious plans are detected and recovered from, beside the paper's figures
+    #[command(after_help = "Example:
+  trustmesh bench byzantine
+  trustmesh bench byzantine --nodes 7 --malicious 2 --iterations 20 --real-nodes 0 -o json")]
+    Byzantine(ByzantineArgs),
+}
+
+/// How attacks are measured.
+#[derive(Debug, Args)]
+pub struct ByzantineArgs {
+    /// Nodes in the simulator
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(4..=32))]
+    pub nodes: u16,
+    /// Malicious ones among them
+    #[arg(long, default_value_t = 5)]
+    pub malicious: u16,
+    /// Attacks of each kind in the simulator
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub iterations: u32,
+    /// Real processes to attack; 0 to leave them out
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u16).range(0..=16))]
+    pub real_nodes: u16,
+    /// Attacks of each kind on real processes
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub real_iterations: u32,
 }
 
 /// How a flood is measured.

@@ -5,6 +5,7 @@
 //! says only whether every request and transaction came through.
 
 mod arguments;
+mod byzantine;
 mod flood;
 mod flooder;
 mod latency;
@@ -26,6 +27,7 @@ pub async fn run(context: &Context, command: BenchCommand) -> Done {
         BenchCommand::Latency(args) if args.simulated => simulated::run(context, &args).await,
         BenchCommand::Latency(args) => latency::run(context, &args).await,
         BenchCommand::Throughput(args) => throughput::run(context, &args).await,
+        BenchCommand::Byzantine(args) => byzantine::run(context, &args).await,
         BenchCommand::Flood(args) => flood::run(context, &args).await,
     }
 }
