@@ -1,7 +1,5 @@
 //! Every run within the bounds of docs/model.md keeps S2, S3, S4, S6, S7, S8, S9 and L1.
 
-#![expect(clippy::panic, reason = "a broken property fails its test")]
-
 use stateright::{Checker, Model};
 use trustmesh_model::{Asked, Bounds, LONG_MS, NODES, NOTHING_BROKEN, Runs, Start};
 

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 use trustmesh_sim::{
-    Deviation, End, Outcome, Outsider, Scenario, chain, diamond, heavy, replicated, run,
+    Deviation, End, Outcome, Outsider, Scenario, chain, diamond, heavy, replicated, run, slow,
 };
 use trustmesh_types::workflow::Workflow;
 
@@ -90,6 +90,14 @@ fn a_plan_for_another_node_s_request_charges_its_signer() {
 }
 
 #[test]
+fn a_designated_node_that_interferes_with_another_request_is_charged_and_passed_over() {
+    let mut scenario = mesh(Deviation::Interferer, 4, &[0], vec![slow()]);
+    scenario.parameters.fault_limit = 100;
+    let outcome = attack_in(&scenario, 1, Charged::With("not_designated"));
+    passed_on_at_once(&outcome);
+}
+
+#[test]
 fn a_plan_for_an_active_request_comes_to_nothing() {
     attack(Deviation::LatePlanner, vec![chain()], Charged::Never);
 }
@@ -101,6 +109,7 @@ fn a_broken_plan_charges_its_planner_and_the_next_node_plans_in_the_same_block()
         (Deviation::DoublingPlanner, "incomplete_plan"),
         (Deviation::LevelPlanner, "wrong_level"),
         (Deviation::UnknownNodePlanner, "ineligible_node"),
+        (Deviation::PolicyBreaker, "policy_broken"),
     ] {
         let outcome = attack(deviation, vec![chain(), diamond()], Charged::With(code));
         passed_on_at_once(&outcome);

@@ -206,9 +206,12 @@ fn replicas_agree_and_operators_change_how_the_network_runs() {
 
     let result = submit(&mesh, "thrice", &device, &["--wait"]).json();
     let task = &result["tasks"][0];
-    assert_eq!((&task["replicas"], &task["agreeing"]), (&json!(3), &json!(3)), "{result}");
+    // The request ends when a majority agrees; the third may be late.
+    assert_eq!(task["replicas"], json!(3), "{result}");
+    let agreeing = task["agreeing"].as_u64().expect("a number");
+    assert!((2..=3).contains(&agreeing), "{result}");
     let shown = mesh.run(&["request", "show", "last"]).ok();
-    assert!(shown.out.contains("3 of 3"), "{shown:?}");
+    assert!(shown.out.contains(&format!("{agreeing} of 3")), "{shown:?}");
 
     let set =
         |changes: &[&str]| mesh.run(&[&["network", "parameters", "set"][..], changes].concat());

@@ -98,7 +98,7 @@ impl Part for Interferer {
     }
 }
 
-/// Breaks one rule of its own plans. A plan that breaks C7 is to be made here, too.
+/// Breaks one rule of its own plans.
 pub(super) struct Breaker {
     deviation: Deviation,
 }
@@ -132,6 +132,15 @@ impl Breaker {
                 let node = first.nodes.clone();
                 plan.assignments.iter_mut().for_each(|a| a.nodes.clone_from(&node));
                 return over_attested(scene, plan);
+            }
+            Deviation::PolicyBreaker => {
+                // The world's policy keeps the last node free of tasks.
+                let last = scene.state.nodes().into_iter().map(|n| (n.info.name.len(), n.info));
+                let last = last.max_by(|a, b| (a.0, &a.1.name).cmp(&(b.0, &b.1.name)));
+                let (Some((_, last)), Some(node)) = (last, first.nodes.first_mut()) else {
+                    return false;
+                };
+                *node = last.key;
             }
             _ => return false,
         }

@@ -9,14 +9,15 @@ use super::{
     outbox,
     recorder::Recorder,
 };
-use crate::{apps::App, error::SimError, scenario::Scenario};
+use crate::{apps::App, deviation::Deviation, error::SimError, scenario::Scenario};
 use commonware_runtime::{Clock as _, deterministic::Context};
 use commonware_utils::channel::oneshot;
 use std::time::Duration;
 use trustmesh_agent::Answer;
 use trustmesh_state::State;
 use trustmesh_types::{
-    AppId, Digest, Domain, Payload, codec,
+    AppId, Digest, Domain, Payload, PolicyId, codec,
+    policy::{Policy, PolicyScope},
     records::{AppManifest, Runtime},
     transaction::Deployment,
 };
@@ -45,6 +46,7 @@ pub(crate) async fn prepare(
         payloads.push(Payload::DeployApp(publish(context, cast, &door, app).await?));
     }
     payloads.extend(scenario.workload.workflows.iter().cloned().map(Payload::CreateWorkflow));
+    payloads.extend(policies(scenario).map(Payload::SetPolicy));
     for (number, device) in cast.devices.iter().enumerate() {
         let name = format!("device-{number}");
         payloads.push(Payload::RegisterDevice { device: device.public(), name });
@@ -101,6 +103,22 @@ async fn publish(
     Ok(Deployment { manifest, publisher_signature, receipts })
 }
 
+/// A rule of the network's own, where somebody is out to break it: the last node takes no
+/// tasks.
+fn policies(scenario: &Scenario) -> impl Iterator<Item = Policy> {
+    let breaks = scenario.evil.iter().any(|(_, how)| *how == Deviation::PolicyBreaker);
+    let last = scenario.nodes.saturating_sub(1);
+    let policy = move || {
+        Some(Policy {
+            id: PolicyId::new("last-node-is-free").ok()?,
+            scope: PolicyScope::Assignment,
+            expression: format!("node.name != \"node-{last}\""),
+            message: "the last node takes no tasks".to_owned(),
+        })
+    };
+    breaks.then(policy).flatten().into_iter()
+}
+
 /// What is not there yet on some node.
 fn missing(scenario: &Scenario, cast: &Cast, doors: &Doors, recorder: &Recorder) -> Option<String> {
     for node in doors.up() {
@@ -125,6 +143,9 @@ fn missing_on(state: &State, scenario: &Scenario, cast: &Cast) -> Option<String>
     }
     if state.devices().count() < cast.devices.len() {
         return Some("devices".to_owned());
+    }
+    if state.policies().count() < policies(scenario).count() {
+        return Some("policies".to_owned());
     }
     let live = state.nodes().iter().filter(|node| node.live(now_ms)).count();
     (live < cast.nodes.len()).then(|| "reports of resources".to_owned())
