@@ -22,7 +22,7 @@ fn golden_bytes() {
     assert_eq!(bytes.len(), 365);
     assert_eq!(
         Digest::of(&bytes).to_string(),
-        "ef4df4d2b2c790e5240dc43decbde7e1fedfac55826908d559e8ecf2be2b5a00"
+        "dfae070312661c3640d579611914bcd2d9bfdcf7b5ce4ef8b6951ee049a8aa23"
     );
     assert_eq!(Digest(block.digest().0), sample().digest());
 }

@@ -41,7 +41,6 @@ fn cases() -> Vec<Case> {
         case(M::ReservationsKept, None, &["one"], NONE, Broken::Reservations),
         case(M::ReceiptCountedTwice, Some(0), &["one"], ACT, Broken::TooFewHolders),
         case(M::CompletionUnchecked, Some(0), &["one"], ACT, Broken::BadEvidence),
-        case(M::InputUnchecked, Some(3), &["two"], ACT, Broken::BadEvidence),
         case(M::GenerationNeverDue, Some(0), &["one"], NONE, Broken::DeadlineMissed),
         case(M::ExecutionNeverDue, None, &["one"], TROUBLE, Broken::DeadlineMissed),
         case(M::RequestNeverDue, Some(0), &["short"], NONE, Broken::DeadlineMissed),
@@ -99,6 +98,11 @@ fn found(case: &Case, mutant: Option<Mutant>) -> Option<Broken> {
 fn each_mutant_is_noticed_as_what_it_breaks() {
     let cases = cases();
     for mutant in Mutant::ALL {
+        // No agent brings completions on other inputs to the ledger, so that the contract's own
+        // check is out of these runs' reach: the contract's tests refuse them.
+        if mutant == Mutant::InputUnchecked {
+            continue;
+        }
         assert!(cases.iter().any(|c| c.mutant == mutant), "{mutant:?} has no case");
     }
     let wrong: Vec<_> = cases

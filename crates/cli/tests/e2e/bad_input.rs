@@ -117,7 +117,7 @@ fn what_the_network_refuses() {
         &[
             (&["request", "show", id], 1, &["not_found", "no request"]),
             (&["request", "show", "short"], 2, &["short"]),
-            (&["request", "cancel", id], 1, &["unknown_request"]),
+            (&["request", "cancel", id], 1, &["not_found"]),
             (&["request", "result", id, "--key", device], 1, &["not_found"]),
             (&["ledger", "tx", id], 1, &["no final transaction"]),
             (&["app", "show", "nothing"], 1, &["nothing"]),

@@ -67,7 +67,7 @@ fn part(deviation: Deviation) -> Option<Box<dyn Part>> {
     use Deviation as D;
     let part: Box<dyn Part> = match deviation {
         D::UninvitedPlanner | D::LatePlanner => Box::new(plans::Intruder::new(deviation)),
-        D::Interferer => Box::new(plans::Interferer),
+        D::Interferer => Box::new(plans::Interferer::default()),
         D::IncompletePlanner
         | D::DoublingPlanner
         | D::LevelPlanner

@@ -3,13 +3,13 @@
 
 use super::{Part, craft, scene::Scene};
 use crate::{derive, deviation::Deviation};
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 use trustmesh_agent::{Effect, Input};
 use trustmesh_types::{
-    Payload, PublicKey,
+    Payload, PublicKey, RequestId,
     events::Event,
     plan::{Decline, Plan, Unfit},
-    records::{RequestRecord, Status},
+    records::Status,
     resources::Resources,
 };
 
@@ -59,25 +59,25 @@ impl Part for Intruder {
     }
 }
 
-/// Designated for a new request, plans for one that is Active by another's plan, and not for
-/// its own (paper, section VI-D, scenario 2).
-pub(super) struct Interferer;
+/// Designated for a new request, plans for one that is Active instead, under a designation that
+/// nobody gave it (paper, section VI-D, scenario 2).
+#[derive(Default)]
+pub(super) struct Interferer {
+    /// Requests that it shall plan and does not.
+    given_up: BTreeSet<RequestId>,
+}
 
 impl Interferer {
-    fn interfere(scene: &mut Scene) {
-        let others = |record: &RequestRecord| {
-            record.plan.as_ref().is_some_and(|plan| plan.planner != scene.me)
-        };
-        let active = scene
-            .state
-            .open_requests()
-            .find(|record| record.status == Status::Active && others(record));
-        let Some(record) = active else { return };
-        let designation = record.designation;
+    fn interfere(&mut self, scene: &mut Scene, own: RequestId) {
+        let mut open = scene.state.open_requests();
+        let Some(record) = open.find(|record| record.status == Status::Active) else { return };
+        let mine = record.plan.as_ref().is_some_and(|plan| plan.planner == scene.me);
+        let designation = record.designation.saturating_add(u32::from(mine));
         let Some((record, workflow)) = craft::request(scene, &record.id) else { return };
         let plan = craft::plan(scene, &record, &workflow, designation);
         scene.transact(Payload::ConfirmSchedule(plan));
         scene.did("interferes");
+        self.given_up.insert(own);
     }
 }
 
@@ -85,8 +85,11 @@ impl Part for Interferer {
     fn hears(&mut self, scene: &mut Scene, input: Input) -> Option<Input> {
         if let Input::Block(finalized) = &input {
             for event in &finalized.events {
-                if matches!(event, Event::Designated { node, .. } if *node == scene.me) {
-                    Self::interfere(scene);
+                match event {
+                    Event::Designated { node, request, .. } if *node == scene.me => {
+                        self.interfere(scene, *request);
+                    }
+                    _ => {}
                 }
             }
         }
@@ -94,7 +97,9 @@ impl Part for Interferer {
     }
 
     fn wants(&mut self, _scene: &mut Scene, effect: Effect) -> Option<Effect> {
-        (!matches!(effect, Effect::Transact(Payload::ConfirmSchedule(_)))).then_some(effect)
+        let given_up = matches!(&effect, Effect::Transact(Payload::ConfirmSchedule(plan))
+            if self.given_up.contains(&plan.request));
+        (!given_up).then_some(effect)
     }
 }
 

@@ -23,7 +23,9 @@ pub(super) fn workload(sketch: &Sketch) -> Workload {
     let interval = if flood {
         Duration::from_millis(5)
     } else {
-        span / u32::try_from(requests.max(1)).unwrap_or(1)
+        // Whole microseconds, as in a scenario's text.
+        let each_us = span.as_micros() / u128::from(requests.max(1));
+        Duration::from_micros(u64::try_from(each_us).unwrap_or(u64::MAX))
     };
     let large = dice.one_in("large inputs", 0, 8);
     Workload {

@@ -12,7 +12,7 @@ use trustmesh_types::{
     plan::{Assignment, Plan},
     receipt::Outcome,
     reject::{RejectCode, Rejection},
-    request::{Endpoint, RequestBody, Submission},
+    request::{Endpoint, RequestBody, StorageReceipt, Submission},
     resources::{ResourceReport, Resources, Snapshot},
     transaction::TRANSACTION_VERSION,
 };
@@ -113,7 +113,11 @@ impl Story {
             deadline_ms: u64::MAX,
         };
         let (request, signature) = (body.id(), body.sign(device));
-        let submission = Submission { body, signature, receipts: Vec::new() };
+        let sign = |key| {
+            StorageReceipt::sign(key, &self.cast.network, request.0, body.input, body.input_bytes)
+        };
+        let receipts = self.cast.nodes.iter().take(2).map(sign).collect();
+        let submission = Submission { body, signature, receipts };
         let tx = self.tx(0, Payload::SubmitRequest(submission));
         let designated = Event::Designated { request, designation: 1, node: self.key(node) };
         self.goes_on(vec![tx], vec![Event::RequestAccepted { request }, designated]);
