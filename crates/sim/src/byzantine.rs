@@ -4,7 +4,8 @@
 //! Detection: from when the malicious plan leaves its node until the first honest node has
 //! the final block that records the fault. Recovery: from there until the plan of every
 //! request that the attack touched is Active; none, when it was Active by then. After silence:
-//! from the designation of the silent node until another's plan is Active.
+//! from the designation of the silent node until another's plan is Active; of the last one,
+//! where several silent nodes are designated in a row.
 
 use crate::{
     deviation::Deviation,
@@ -171,11 +172,7 @@ impl Tally {
         self.lost_requests += outcome.requests.len() - outcome.delivered();
         self.violations.extend(outcome.violations.iter().map(ToString::to_string));
         if attack == Attack::Silence {
-            let ends = timeline.silent.iter();
-            self.recovery_ms.extend(ends.filter_map(|silent| {
-                let confirmed = timeline.confirmed_after(&silent.request, silent.designated_us)?;
-                Some(millis(confirmed.saturating_sub(silent.designated_us)))
-            }));
+            self.recovery_ms.extend(timeline.silences().map(millis));
             return;
         }
         for refused in timeline.refused.iter().filter(|refused| evil(refused.node)) {

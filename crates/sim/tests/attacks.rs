@@ -92,6 +92,7 @@ fn a_plan_for_another_node_s_request_charges_its_signer() {
 #[test]
 fn a_designated_node_that_interferes_with_another_request_is_charged_and_passed_over() {
     let mut scenario = mesh(Deviation::Interferer, 4, &[0], vec![slow()]);
+    scenario.workload.requests = 24;
     scenario.parameters.fault_limit = 100;
     let outcome = attack_in(&scenario, 1, Charged::With("not_designated"));
     passed_on_at_once(&outcome);

@@ -69,8 +69,8 @@ pub(super) struct Interferer {
 
 impl Interferer {
     fn interfere(&mut self, scene: &mut Scene, own: RequestId) {
-        let mut open = scene.state.open_requests();
-        let Some(record) = open.find(|record| record.status == Status::Active) else { return };
+        let active = scene.state.open_requests().find(|record| record.status == Status::Active);
+        let Some(record) = active else { return };
         let mine = record.plan.as_ref().is_some_and(|plan| plan.planner == scene.me);
         let designation = record.designation.saturating_add(u32::from(mine));
         let Some((record, workflow)) = craft::request(scene, &record.id) else { return };

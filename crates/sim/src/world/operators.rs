@@ -5,7 +5,7 @@ use super::{device::Surroundings, mesh::Door, outbox};
 use crate::scenario::{Operation, TimedOperation};
 use commonware_runtime::{Clock as _, deterministic::Context};
 use std::time::Duration;
-use trustmesh_types::{Payload, SecretKey, records::AppState};
+use trustmesh_types::{AppId, Payload, SecretKey, records::AppState};
 
 /// Nonces of what is sent here begin there: those of set-up lie below.
 const NONCES_FROM: u64 = 1 << 32;
@@ -42,6 +42,23 @@ pub(crate) async fn play(context: Context, world: Surroundings) {
             }
         };
         send(&context, &world, key, 0, [(nth, payload)]).await;
+        if let Operation::StopApp(app) | Operation::StartApp(app) = &timed.operation {
+            let running = matches!(timed.operation, Operation::StartApp(_));
+            until(&context, &world, app, running).await;
+        }
+    }
+}
+
+/// Waits until an application is started or stopped on the ledger, as an operator does before
+/// the next command: transactions that overtake each other would say the opposite.
+async fn until(context: &Context, world: &Surroundings, app: &AppId, running: bool) {
+    for _ in 0..TRIES * 2 {
+        let doors = world.doors.up().into_iter().filter_map(|node| world.doors.of(node));
+        let states = doors.filter_map(|door| door.ledger.state().app(app));
+        if states.into_iter().any(|it| (it.wanted == AppState::Running) == running) {
+            return;
+        }
+        context.sleep(AGAIN_AFTER).await;
     }
 }
 

@@ -1,7 +1,7 @@
 //! When plans are sent, refused and confirmed, in microseconds since the world began: what it
 //! takes to detect a faulty plan, and to go on after it (paper, section VI-D).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use trustmesh_state::Finalized;
 use trustmesh_types::{Payload, PublicKey, RequestId, events::Event, plan::Plan, receipt::Outcome};
 
@@ -10,7 +10,7 @@ use trustmesh_types::{Payload, PublicKey, RequestId, events::Event, plan::Plan, 
 pub(crate) struct Refused {
     /// Who sent it, by index.
     pub(crate) node: usize,
-    /// When its sender gave it away first.
+    /// When its sender gave it away.
     pub(crate) sent_us: u64,
     /// When the first honest node had the block that refuses it.
     pub(crate) detected_us: u64,
@@ -20,28 +20,30 @@ pub(crate) struct Refused {
 
 /// A designation that ended by silence.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Silent {
+struct Silent {
     /// When the first honest node had the block that designates.
-    pub(crate) designated_us: u64,
+    designated_us: u64,
     /// The request.
-    pub(crate) request: RequestId,
+    request: RequestId,
 }
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Timeline {
     height: u64,
-    sent: BTreeMap<(usize, RequestId, u32), u64>,
+    /// Plans on their way, by sender, request and designation; a sender may repeat itself.
+    sent: BTreeMap<(usize, RequestId, u32), VecDeque<u64>>,
     designated: BTreeMap<(RequestId, u32), u64>,
     confirmed: BTreeMap<RequestId, Vec<u64>>,
     pub(crate) refused: Vec<Refused>,
-    pub(crate) silent: Vec<Silent>,
+    silent: Vec<Silent>,
 }
 
 impl Timeline {
     /// A node sends a plan.
     pub(crate) fn sends(&mut self, at_us: u64, node: usize, plan: &Plan) {
-        self.sent.entry((node, plan.request, plan.designation)).or_insert(at_us);
+        let key = (node, plan.request, plan.designation);
+        self.sent.entry(key).or_default().push_back(at_us);
     }
 
     /// An honest node has a block; the first one counts.
@@ -89,8 +91,8 @@ impl Timeline {
         finalized: &Finalized,
     ) {
         let Some(node) = nodes.iter().position(|node| node == signer) else { return };
-        let sent = self.sent.get(&(node, plan.request, plan.designation));
-        let Some(sent_us) = sent.copied() else { return };
+        let sent = self.sent.get_mut(&(node, plan.request, plan.designation));
+        let Some(sent_us) = sent.and_then(VecDeque::pop_front) else { return };
         let lost = finalized.events.iter().filter_map(|event| match event {
             Event::DesignationEnded { request, node, .. } if node == signer => Some(*request),
             _ => None,
@@ -100,6 +102,18 @@ impl Timeline {
             requests.push(plan.request);
         }
         self.refused.push(Refused { node, sent_us, detected_us, requests });
+    }
+
+    /// From the designation of a node that stayed silent until the next one's plan was Active.
+    pub(crate) fn silences(&self) -> impl Iterator<Item = u64> {
+        let mut last: BTreeMap<(RequestId, u64), u64> = BTreeMap::new();
+        for silent in &self.silent {
+            if let Some(at_us) = self.confirmed_after(&silent.request, silent.designated_us) {
+                let designated_us = last.entry((silent.request, at_us)).or_default();
+                *designated_us = silent.designated_us.max(*designated_us);
+            }
+        }
+        last.into_iter().map(|((_, at_us), designated_us)| at_us.saturating_sub(designated_us))
     }
 
     /// When the first plan of a request became Active after a time.
