@@ -5,7 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a world that can't be built fails its test")]
 
 use std::time::Duration;
-use trustmesh_sim::{Deviation as D, Fault, Scenario, catalogue, chain, diamond, heavy, run, slow};
+use trustmesh_sim::{Deviation as D, Scenario, chain, diamond, heavy, run, slow};
 use trustmesh_types::{
     mutants::{Mutant, mutate},
     workflow::Workflow,

@@ -1,3 +1,5 @@
+//! What is drawn can be played, can be said in text, and keeps to its bounds.
+
 use super::*;
 use crate::scenario::Fault;
 use std::collections::BTreeSet;

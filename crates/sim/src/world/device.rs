@@ -112,7 +112,7 @@ pub(crate) async fn play(context: Context, world: Surroundings, number: u32) -> 
     let (id, signature) = (body.id(), body.sign(key));
     let until = world.over(context.current() + *lifetime);
     let number = number as usize;
-    let mut visit = Visit { context, world, number, turn: number, until, refused: 0 };
+    let mut visit = Visit { context, world, number, turn: number, until, refused: 0, holder: 0 };
     visit.note("sends", id.0);
     visit.world.recorder.mark(id, clock::at_us(&visit.context), |marks| &mut marks.sent);
 
@@ -171,6 +171,8 @@ struct Visit {
     turn: usize,
     until: SystemTime,
     refused: u64,
+    /// Holders of the result that were asked.
+    holder: usize,
 }
 
 impl Visit {
@@ -276,7 +278,10 @@ impl Visit {
         let id = body.id();
         while !self.late() {
             let question = |reply| Local::Await { request: id, reply };
-            let Some(heard) = self.ask(POLL_TIMEOUT, question).await else { continue };
+            let Some(heard) = self.ask(POLL_TIMEOUT, question).await else {
+                self.turn_to_a_holder(&id).await;
+                continue;
+            };
             // The check's own way is the device's, not the mesh's.
             let at_us = clock::at_us(&self.context);
             let record = self.look(&id).await;
@@ -309,6 +314,23 @@ impl Visit {
         tracing::debug!(request = id.short(), why, "what a node says is not believed");
         self.note("refuses a result", id.0);
         self.refused += 1;
+    }
+
+    /// The next node to ask is one that holds the result, if the ledger says who does: another
+    /// one each time. A real node names them when it is none.
+    async fn turn_to_a_holder(&mut self, id: &RequestId) {
+        let Some(record) = self.look(id).await else { return };
+        let done = record.done.values().flat_map(|done| &done.receipts);
+        let holders = record.result_receipts.iter().chain(done).map(|receipt| receipt.validator);
+        let nodes = &self.world.cast.nodes;
+        let mut holders: Vec<usize> =
+            holders.filter_map(|key| nodes.iter().position(|node| node.public() == key)).collect();
+        holders.sort_unstable();
+        holders.dedup();
+        if let Some(holder) = holders.get(self.holder % holders.len().max(1)) {
+            self.turn = *holder;
+            self.holder += 1;
+        }
     }
 
     /// The ledger's record of a request that has ended, as f+1 nodes show it.

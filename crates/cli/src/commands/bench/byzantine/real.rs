@@ -242,11 +242,13 @@ impl Arena {
     async fn recovery_us(&self, request: &RequestId, height: u64) -> Done<Option<u64>> {
         let detected_ms = self.client.block(height).await?.header.timestamp_ms;
         let history = self.client.request(request).await?.history;
-        let confirmed = history
+        let mut confirmed = history
             .iter()
             .filter(|it| matches!(it.event, Event::PlanConfirmed { .. }))
             .map(|it| it.timestamp_ms);
-        Ok(confirmed.last().map(|at_ms| at_ms.saturating_sub(detected_ms).saturating_mul(1_000)))
+        Ok(confirmed
+            .next_back()
+            .map(|at_ms| at_ms.saturating_sub(detected_ms).saturating_mul(1_000)))
     }
 }
 
