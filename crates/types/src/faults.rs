@@ -21,7 +21,7 @@ pub enum FaultEvidence {
     /// the fault's height.
     Transaction(TxId),
     /// Completions of one task: two different ones of the node's, or its own first and then
-    /// those of f+1 other nodes that agree on another output over the same inputs.
+    /// those of f+1 validators that agree on another output over the same inputs.
     Completions(Vec<SignedCompletion>),
     /// Two votes of one view that contradict each other.
     Votes(Box<ConflictingVotes>),

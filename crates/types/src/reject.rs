@@ -88,7 +88,7 @@ pub enum RejectCode {
     RequestEnded,
     /// A node signed two completions of one task with different outputs.
     TwoCompletions,
-    /// A node signed another output than f+1 others did over the same inputs.
+    /// A node signed another output than f+1 validators did over the same inputs.
     WrongOutput,
     /// A validator signed two votes of one view that contradict each other.
     ConflictingVotes,

@@ -1,10 +1,10 @@
 //! Completions that contradict each other (PROTOCOL §4, Execution).
 //!
 //! Two different outputs signed by one node for one (request, designation, task) are its
-//! fault, whatever else is true. An output that differs from what f+1 nodes signed over the
-//! same inputs is a fault when the application is declared deterministic and has been the
-//! same since the plan was confirmed: one of the f+1 is honest. Else the difference is told
-//! and charges nobody.
+//! fault, whatever else is true. An output that differs from what f+1 validators signed over
+//! the same inputs is a fault when the application is declared deterministic and has been the
+//! same since the plan was confirmed: one of the f+1 is honest. Workers that don't vote may all
+//! be faulty (PROTOCOL §1), so their word charges nobody (S9). Else the difference is told.
 //!
 //! Each node is charged once for a task, and each difference is told once: `Differences`
 //! remembers both until the request's record leaves the state.
@@ -150,10 +150,12 @@ fn outvoted(
     for signed in &differing {
         remember(draft, conflict, &signed.completion.node);
     }
-    if agreeing.len() > draft.faults_tolerated() && is_deterministic(draft, record, plan, conflict)
+    let voting = |signed: &&SignedCompletion| draft.is_validator(&signed.completion.node);
+    let vouching: Vec<SignedCompletion> = agreeing.iter().filter(voting).cloned().collect();
+    if vouching.len() > draft.faults_tolerated() && is_deterministic(draft, record, plan, conflict)
     {
         for signed in differing {
-            charge_outvoted(draft, conflict, signed, &agreeing);
+            charge_outvoted(draft, conflict, signed, &vouching);
         }
     } else {
         draft.emit(Event::OutputsDiffer {
@@ -184,20 +186,20 @@ fn charge_outvoted(
     draft: &mut Draft<'_>,
     conflict: &Conflict,
     wrong: &SignedCompletion,
-    agreeing: &[SignedCompletion],
+    vouching: &[SignedCompletion],
 ) {
     let node = wrong.completion.node;
     let reason = format!(
-        "node {} signed another output of task {} of request {} than {} others over the same \
-         inputs, and the application is deterministic",
+        "node {} signed another output of task {} of request {} than {} validators over the \
+         same inputs, and the application is deterministic",
         node.short(),
         conflict.task,
         conflict.request.short(),
-        agreeing.len()
+        vouching.len()
     );
     let rejection = Rejection::fault(RejectCode::WrongOutput, reason);
     let mut shown = vec![wrong.clone()];
-    shown.extend(agreeing.iter().take(draft.faults_tolerated().saturating_add(1)).cloned());
+    shown.extend(vouching.iter().take(draft.faults_tolerated().saturating_add(1)).cloned());
     faults::charge(draft, &node, &rejection, FaultEvidence::Completions(shown));
 }
 

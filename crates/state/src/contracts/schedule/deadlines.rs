@@ -2,7 +2,8 @@
 //!
 //! They fire in order of (due time, kind, id), at most
 //! [`limits::DEADLINES_PER_BLOCK_MAX`] per block; what has not fired has not happened. A
-//! deadline is disarmed when it is moot, so one that fires means what it says.
+//! deadline is disarmed when it is moot, so one that fires means what it says; but that of
+//! queueing, which stays armed and asks whether the request still waits.
 //!
 //! A generation deadline that is due before [`limits::GENERATION_BLOCKS_MIN`] blocks have
 //! followed its designation stays armed: the designated node must have had a chance to

@@ -1,5 +1,5 @@
 //! Completions that contradict each other (PROTOCOL §4, Execution): two outputs of one node,
-//! or one that f+1 others contradict where the application is deterministic.
+//! or one that f+1 validators contradict where the application is deterministic.
 
 use super::{Bundle, Declared};
 use std::collections::BTreeSet;
@@ -38,7 +38,7 @@ pub enum NoConflict {
     #[error("the completions name the same output")]
     SameOutput,
     /// Those that contradict the first one are too few, or do not agree.
-    #[error("{got} other nodes agree on another output over the same inputs, {needed} must")]
+    #[error("{got} validators agree on another output over the same inputs, {needed} must")]
     TooFewOthers {
         /// How many.
         got: usize,
@@ -102,7 +102,7 @@ fn check_form(network: &NetworkId, all: &[SignedCompletion]) -> Result<(), NoCon
     unsigned.map_or(Ok(()), |it| Err(NoConflict::Signature { node: it.completion.node }))
 }
 
-/// At least f+1 others agree on another output over the same inputs, and the application is
+/// At least f+1 validators agree on another output over the same inputs, and the application is
 /// declared deterministic: one of them is honest, so the first output is wrong.
 fn outvoted(
     bundle: &Bundle,
@@ -115,7 +115,10 @@ fn outvoted(
     if output == Some(first.output) {
         return Err(NoConflict::SameOutput);
     }
-    let agrees = |it: &&Completion| Some(it.output) == output && it.inputs == first.inputs;
+    let validators = genesis.validators();
+    let agrees = |it: &&Completion| {
+        Some(it.output) == output && it.inputs == first.inputs && validators.contains(&it.node)
+    };
     let agreeing: BTreeSet<PublicKey> =
         others.iter().map(|it| &it.completion).filter(agrees).map(|it| it.node).collect();
     let needed = tolerated.saturating_add(1);
@@ -123,7 +126,7 @@ fn outvoted(
         return Err(NoConflict::TooFewOthers { got: agreeing.len(), needed });
     }
     proved.push(format!(
-        "{} other nodes signed output {} over the same inputs, and at most {tolerated} may lie.",
+        "{} validators signed output {} over the same inputs, and at most {tolerated} may lie.",
         agreeing.len(),
         output.map(|it| it.short()).unwrap_or_default()
     ));

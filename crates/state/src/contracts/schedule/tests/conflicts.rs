@@ -91,6 +91,19 @@ fn an_outvoted_output_is_a_fault_of_a_deterministic_application_alone() {
 }
 
 #[test]
+fn workers_that_do_not_vote_charge_nobody_however_many_agree() {
+    let mut mesh = Mesh::new(6);
+    let (_, mut completions) = running(&mut mesh);
+    completions[0] = other(&mesh, &completions[0], "of an honest one");
+    let agreeing = [completions[1].completion.node, completions[2].completion.node];
+    let absent = (0..6).map(|at| mesh.key(at)).filter(|key| !agreeing.contains(key));
+    mesh.validators = absent.take(4).collect();
+    mesh.one(report(&mesh, completions)).unwrap();
+    assert_eq!(charged(&mesh), []);
+    assert!(mesh.events.iter().any(|e| matches!(e, Event::OutputsDiffer { agreeing: 2, .. })));
+}
+
+#[test]
 fn too_few_that_agree_charge_nobody() {
     let mut mesh = Mesh::new(4);
     let (_, completions) = running(&mut mesh);
