@@ -12,7 +12,7 @@ use crate::{
 };
 use commonware_actor::Feedback;
 use commonware_consensus::{
-    Application, Reporter,
+    Application, Epochable as _, Reporter,
     marshal::{Update, ancestry::Ancestry},
     simplex::{scheme::ed25519::Scheme, types::Context},
 };
@@ -58,11 +58,11 @@ impl<E: Runtime> Application<E> for LedgerApplication {
 
     async fn propose(
         &mut self,
-        (context, _): (E, Self::Context),
+        (context, consensus): (E, Self::Context),
         ancestry: impl Ancestry<LedgerBlock>,
         (): (),
     ) -> Option<Digested<LedgerBlock>> {
-        proposer::propose(&context, self, ancestry).await
+        proposer::propose(&context, self, consensus.epoch().get(), ancestry).await
     }
 
     async fn verify(
@@ -70,7 +70,8 @@ impl<E: Runtime> Application<E> for LedgerApplication {
         (context, consensus): (E, Self::Context),
         ancestry: impl Ancestry<LedgerBlock>,
     ) -> bool {
-        verifier::verify(&context, self, &consensus.leader, ancestry).await
+        let proposed = (&consensus.leader, consensus.epoch().get());
+        verifier::verify(&context, self, proposed, ancestry).await
     }
 }
 

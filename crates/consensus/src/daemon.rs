@@ -2,7 +2,7 @@
 //!
 //! The engine's runtime lives on a thread of its own, so the caller may use any other: only
 //! channels cross. Peers are the ledger's nodes, authenticated by their keys: those of genesis
-//! from the start, others once they are admitted.
+//! and those that the operator named from the start, others once they are admitted.
 
 use crate::{
     engine::{self, CHANNELS, Network, Transport, channel_quota, max_message_size},
@@ -31,10 +31,10 @@ use std::{
     path::Path,
     time::Duration,
 };
-use trustmesh_types::{genesis::Genesis, records::NodeInfo};
+use trustmesh_types::{PublicKey, records::NodeInfo};
 
-/// Peers beside those of genesis that mailboxes have room for.
-const SPARE_PEERS: usize = 8;
+/// Peers beside those known at the start that mailboxes have room for.
+const SPARE_PEERS: usize = 16;
 
 /// The authenticated network.
 #[derive(Debug)]
@@ -73,7 +73,9 @@ impl Ending {
 pub async fn start_node(options: NodeOptions) -> Result<(Handle, Streams, Ending), StartError> {
     let engine_error = |reason: String| StartError::Engine { reason };
     prepare(&options.directory, options.listen)?;
-    let peers = peers(&options.ledger.genesis.nodes)?;
+    let genesis = &options.ledger.genesis;
+    let first = genesis.nodes.iter().chain(&options.contacts);
+    let peers = peers(first, &genesis.validators())?;
     let (reply, started) = oneshot::channel();
     let (failed, ending) = oneshot::channel();
     let directory = options.directory.display().to_string();
@@ -121,40 +123,48 @@ fn address(node: &NodeInfo) -> Result<(EngineKey, Address), StartError> {
     Ok((engine_public(&node.key)?, Address::from(socket)))
 }
 
-fn peers(nodes: &[NodeInfo]) -> Result<AddressableTrackedPeers<EngineKey>, StartError> {
-    let of = |validator: bool| -> Result<Map<EngineKey, Address>, StartError> {
-        let nodes = nodes.iter().filter(|n| n.roles.validator == validator);
+/// The peers of a network whose validators are `validators`: those are dialled first.
+fn peers<'a>(
+    nodes: impl Iterator<Item = &'a NodeInfo> + Clone,
+    validators: &[PublicKey],
+) -> Result<AddressableTrackedPeers<EngineKey>, StartError> {
+    let of = |primary: bool| -> Result<Map<EngineKey, Address>, StartError> {
+        let nodes = nodes.clone().filter(|n| validators.contains(&n.key) == primary);
         let addresses = nodes.map(address).collect::<Result<Vec<_>, _>>()?;
         Ok(Map::from_iter_dedup(addresses))
     };
     Ok(AddressableTrackedPeers::new(of(true)?, of(false)?))
 }
 
-fn peers_max(genesis: &Genesis) -> usize {
-    genesis.nodes.len() + SPARE_PEERS
+fn peers_max(options: &NodeOptions) -> usize {
+    let known = options.ledger.genesis.nodes.len() + options.contacts.len();
+    options.peers_max.unwrap_or(0).max(known + SPARE_PEERS)
 }
 
-/// Lets nodes connect that were admitted after genesis.
+/// Connects to the network's nodes as they join, change and leave.
 async fn follow_members(handle: Handle, mut oracle: lookup::Oracle<EngineKey>, most: usize) {
-    let mut joined = handle.joined();
+    let mut members = handle.members();
     loop {
         let state = handle.state();
-        let mut nodes: Vec<NodeInfo> = state.nodes().into_iter().map(|view| view.info).collect();
-        nodes.sort_by_key(|node| !node.roles.validator);
+        let validators = state.validators_now_or_next();
+        let views = state.nodes();
+        let mut nodes: Vec<&NodeInfo> =
+            views.iter().filter(|view| view.takes_part()).map(|view| &view.info).collect();
+        nodes.sort_by_key(|node| !validators.contains(&node.key));
         if nodes.len() > most {
             tracing::warn!(
                 nodes = nodes.len(),
                 most,
-                "more nodes were admitted than this process has room for, the others are not connected"
+                "the network has more nodes than this process has room for, the others are not connected: raise p2p.peers_max"
             );
             nodes.truncate(most);
         }
-        // Id 0 was that of genesis.
-        match peers(&nodes) {
+        // Id 0 was that of the start.
+        match peers(nodes.iter().copied(), &validators) {
             Ok(peers) => drop(oracle.track(state.height() + 1, peers)),
-            Err(error) => tracing::warn!(%error, "an admitted node can't be connected to"),
+            Err(error) => tracing::warn!(%error, "a node can't be connected to"),
         }
-        if joined.changed().await.is_err() {
+        if members.changed().await.is_err() {
             return;
         }
     }
@@ -174,8 +184,8 @@ fn p2p_config(options: &NodeOptions) -> lookup::Config<Handshake> {
         Cups::<_, ChaCha20Poly1305>::new(sake, cups::Version::V1),
         &keys::p2p_namespace(&genesis.network_id()),
         options.listen,
-        NonZeroUsize::MIN.saturating_add(peers_max(genesis) - 1),
-        max_message_size(genesis.validators().len()),
+        NonZeroUsize::MIN.saturating_add(peers_max(options) - 1),
+        max_message_size(),
         NZUsize!(512),
     );
     config.tracked_peer_sets = NZUsize!(1);
@@ -203,7 +213,7 @@ fn run(
         let channels: [_; CHANNELS] =
             std::array::from_fn(|channel| network.register(channel as u64, channel_quota(channel)));
         network.start();
-        let (members, most) = (oracle.clone(), peers_max(&options.ledger.genesis));
+        let (members, most) = (oracle.clone(), peers_max(&options));
         let ends = Network::<Authenticated> { peers: oracle.clone(), blocker: oracle, channels };
         match engine::start(context.child("ledger"), options.ledger, ends, directory, None).await {
             Ok((handle, streams, task)) => {

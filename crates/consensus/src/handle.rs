@@ -1,7 +1,8 @@
 //! What a node or a simulation holds of its ledger: no generics, cheap to clone.
 
 use crate::{
-    certificate,
+    certificate::{self, Handover},
+    committees::{Awaited, Committees, Handovers},
     error::{SendError, SubmitError},
     ledger::{Chain, Ledger},
     pool::{Arrival, Incoming, Pool},
@@ -36,8 +37,12 @@ pub struct Status {
     pub view: u64,
     /// Transactions that wait for a block.
     pub pending: usize,
-    /// Whether this node votes.
+    /// The committee that votes on the next block.
+    pub committee: u64,
+    /// Whether this node is of that committee.
     pub validator: bool,
+    /// Whether it votes there. A validator that does not know all its votes only follows.
+    pub votes: bool,
 }
 
 /// What comes from the ledger; read `finalized` and `messages` all the time.
@@ -61,7 +66,9 @@ impl std::fmt::Debug for Streams {
 
 pub(crate) struct Parts {
     pub(crate) me: PublicKey,
-    pub(crate) validators: Vec<PublicKey>,
+    pub(crate) committees: Committees,
+    pub(crate) handovers: Handovers,
+    pub(crate) awaited: Awaited,
     pub(crate) ledger: Ledger,
     pub(crate) pool: Pool,
     pub(crate) intake: mpsc::Sender<Arrival>,
@@ -69,7 +76,7 @@ pub(crate) struct Parts {
     pub(crate) chain: Chain,
     pub(crate) view: Arc<AtomicU64>,
     pub(crate) height: watch::Receiver<u64>,
-    pub(crate) joined: watch::Receiver<u64>,
+    pub(crate) members: watch::Receiver<u64>,
     pub(crate) metrics: Box<dyn Fn() -> String + Send + Sync>,
     pub(crate) stop: watch::Sender<bool>,
     pub(crate) stopped: watch::Receiver<bool>,
@@ -143,12 +150,16 @@ impl Handle {
     #[must_use]
     pub fn status(&self) -> Status {
         let state = self.state();
+        let committee = state.committee();
+        let validator = committee.validators.contains(&self.0.me);
         Status {
+            committee: committee.number,
+            validator,
+            votes: validator && committee.number >= self.0.committees.votes_from(),
             height: state.height(),
             timestamp_ms: state.timestamp_ms(),
             view: self.0.view.load(Ordering::Relaxed),
             pending: self.0.pool.len(),
-            validator: self.0.validators.contains(&self.0.me),
         }
     }
 
@@ -158,9 +169,34 @@ impl Handle {
         self.0.height.clone()
     }
 
-    /// The last final height at which nodes joined, to be watched for changes.
-    pub(crate) fn joined(&self) -> watch::Receiver<u64> {
-        self.0.joined.clone()
+    /// The last final height at which nodes joined, changed or left, to be watched for changes.
+    #[must_use]
+    pub fn members(&self) -> watch::Receiver<u64> {
+        self.0.members.clone()
+    }
+
+    /// How each committee after the first began, in order: what proves to whoever holds the
+    /// genesis who votes now ([`crate::verify_handovers`]).
+    #[must_use]
+    pub fn handovers(&self) -> Vec<Handover> {
+        self.0.handovers.lock().values().cloned().collect()
+    }
+
+    /// Whether this node waits for the ledger to take its word before it votes
+    /// ([`Options::votes_unknown`](crate::Options)).
+    #[must_use]
+    pub fn votes_unknown(&self) -> bool {
+        self.0.committees.votes_from() == u64::MAX
+    }
+
+    /// Takes this node's transaction that it is ready to vote: once it is final, the node
+    /// votes in committees that are decided from then on.
+    ///
+    /// # Errors
+    /// [`SubmitError`] says why it was not taken.
+    pub async fn announce(&self, ready: SignedTransaction) -> Result<TxId, SubmitError> {
+        *self.0.awaited.lock() = Some(ready.id());
+        self.submit(ready).await
     }
 
     /// The final block at `height`, if this node has it.
@@ -190,7 +226,7 @@ impl Handle {
         }
         let mut to = match to {
             Recipient::Node(key) => vec![key],
-            Recipient::Validators => self.0.validators.clone(),
+            Recipient::Validators => self.state().validators().to_vec(),
         };
         to.retain(|key| *key != self.0.me);
         self.0.outbox.try_send(Outgoing { to, envelope }).map_err(|_| SendError::Busy)

@@ -62,10 +62,14 @@ pub(crate) fn participants(validators: &[PublicKey]) -> Result<Set<EngineKey>, B
     Ok(Set::from_iter_dedup(keys))
 }
 
-/// Votes when `key` is a validator's, else only checks votes.
-pub(crate) fn scheme(network: &NetworkId, participants: Set<EngineKey>, key: &SecretKey) -> Scheme {
+/// Votes when there is a `key` and it is a participant's, else only checks votes.
+pub(crate) fn scheme(
+    network: &NetworkId,
+    participants: Set<EngineKey>,
+    key: Option<&SecretKey>,
+) -> Scheme {
     let namespace = vote_namespace(network);
-    Scheme::signer(&namespace, participants.clone(), engine_secret(key))
+    key.and_then(|key| Scheme::signer(&namespace, participants.clone(), engine_secret(key)))
         .unwrap_or_else(|| Scheme::verifier(&namespace, participants))
 }
 

@@ -8,7 +8,7 @@
 //! - [`verify_certificate`] checks finality offline;
 //! - [`Rates`] are allowances by key, here and at the HTTP edge.
 //!
-//! Inside: `pool` (the mempool), `ledger` (states of the chain), `proposer` and `verifier`
+//! Inside: `pool` (the mempool), `ledger` (states of the chain), `committees` (who votes when), `proposer` and `verifier`
 //! (building and judging blocks), `engine` (assembly), `wire` (gossip and messages), `votes`
 //! (the engine's votes in the ledger's form). For simulated attackers: `conduct`, `tap`.
 //!
@@ -26,6 +26,7 @@ mod block;
 #[cfg(test)]
 mod block_tests;
 mod certificate;
+mod committees;
 mod conduct;
 // Compiling the engine for a runtime takes minutes: the library does it, its unit tests need not.
 #[cfg(not(test))]
@@ -55,7 +56,7 @@ mod votes_tests;
 mod wire;
 
 pub use block::LedgerBlock;
-pub use certificate::{CertificateError, verify_certificate};
+pub use certificate::{CertificateError, Handover, verify_certificate, verify_handovers};
 pub use conduct::{Chosen, Conduct};
 #[cfg(not(test))]
 pub use daemon::{Ending, start_node};
@@ -65,7 +66,7 @@ pub use engine::{
 pub use error::{LedgerFailed, SendError, StartError, SubmitError};
 pub use handle::{Handle, Status, Streams};
 pub use keys::{BadKey, EngineKey, engine_public, engine_secret, ledger_public};
-pub use options::{NodeOptions, Options, votes_directory};
+pub use options::{NodeOptions, Options, votes_directories};
 pub use pool::PoolError;
 pub use rates::Rates;
 pub use runtime::ClockOffset;

@@ -9,6 +9,7 @@ use std::{
 use trustmesh_types::{
     SecretKey,
     genesis::{Genesis, Parameters},
+    records::NodeInfo,
 };
 
 /// What a ledger is started with, on any runtime.
@@ -25,6 +26,10 @@ pub struct Options {
     /// after it (from an earlier height when the chain on disk ends before). `None`: go on
     /// after the newest state there is.
     pub delivered_height: Option<u64>,
+    /// The node may have voted and not know of it, since its data is new: it follows until the
+    /// ledger has taken its word that it is ready ([`crate::Handle::announce`]). Once said,
+    /// it stays so over restarts.
+    pub votes_unknown: bool,
     /// How far this node's clock is ahead of the runtime's: not at all, but in simulations.
     pub clock: ClockOffset,
 }
@@ -38,21 +43,28 @@ pub struct NodeOptions {
     pub directory: PathBuf,
     /// Where to listen for other nodes.
     pub listen: SocketAddr,
+    /// Nodes to connect to before the ledger says who there is, beside those of genesis.
+    pub contacts: Vec<NodeInfo>,
+    /// Peers that mailboxes have room for; more than are known at the start in any case.
+    pub peers_max: Option<usize>,
     /// Threads that serve the network and the engine.
     pub threads: usize,
 }
 
-/// The directory of a ledger's votes in its data directory, for [`NodeOptions`] with these
-/// values. It is made with the first vote and never empty again; a validator that has lost it
-/// could contradict its votes.
+/// The directories of a ledger's votes in its data directory: those that begin so, for
+/// [`NodeOptions`] with these values. One is made with the first vote, and from then on there
+/// is one that is not empty; a validator that has lost them could contradict its votes.
 #[must_use]
-pub fn votes_directory(directory: &Path, partition: &str) -> PathBuf {
-    directory.join(votes_partition(partition))
+pub fn votes_directories(directory: &Path, partition: &str) -> PathBuf {
+    directory.join(format!("{partition}-votes"))
 }
 
-/// The partition of a ledger's votes.
-pub(crate) fn votes_partition(partition: &str) -> String {
-    format!("{partition}-votes")
+/// The partition of a ledger's votes in a committee.
+pub(crate) fn votes_partition(partition: &str, committee: u64) -> String {
+    match committee {
+        0 => format!("{partition}-votes"),
+        number => format!("{partition}-votes-{number}"),
+    }
 }
 
 /// The engine's times.

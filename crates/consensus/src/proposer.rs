@@ -1,8 +1,9 @@
 //! Building blocks, on demand: a leader holds its proposal while there is nothing to do
 //! (PROTOCOL §2; DESIGN, decision 4).
 //!
-//! It proposes at once when a transaction waits or a deadline of the state is due, else when
-//! one becomes due, else after the idle interval, which keeps the chain's clock going.
+//! It proposes at once when a transaction waits, a deadline of the state is due, or a change
+//! of the validators waits for its height; else when a deadline becomes due, else after the
+//! idle interval, which keeps the chain's clock going.
 
 use crate::{
     application::LedgerApplication,
@@ -24,16 +25,21 @@ use trustmesh_types::{
     receipt::receipts_root,
 };
 
-/// Holds, builds and executes a block on the parent that `ancestry` starts with. `None` when
-/// that parent can't become final any more.
+/// Holds, builds and executes a block on the parent that `ancestry` starts with, for the
+/// committee of that number. `None` when that parent can't become final any more, or another
+/// committee votes on what follows it.
 pub(crate) async fn propose<E: Runtime>(
     context: &E,
     application: &LedgerApplication,
+    committee: u64,
     mut ancestry: impl Ancestry<LedgerBlock>,
 ) -> Option<Digested<LedgerBlock>> {
     let parent = ancestry.next().await?;
     let digest = Digest(parent.digest().0);
     let state = ledger::state_after(context, application, parent, ancestry).await?;
+    if state.committee().number != committee {
+        return None;
+    }
     let mut chosen = hold(context, application, &state).await;
 
     let conduct = application.conduct.clone();
@@ -74,7 +80,8 @@ async fn hold<E: Runtime>(
     let idle_until = context.current() + application.idle_interval;
     let due =
         parent.next_deadline_ms().map_or(idle_until, |due_ms| application.clock.at_ms(due_ms));
-    let until = due.min(idle_until);
+    let until =
+        if parent.membership_pending() { context.current() } else { due.min(idle_until) };
     loop {
         let arrival = application.pool.arrival();
         let chosen = application.pool.select(parent);

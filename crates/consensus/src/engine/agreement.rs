@@ -1,12 +1,13 @@
-//! Agreement: simplex over the archive's blocks.
+//! Agreement: simplex over the archive's blocks, one engine per committee.
 
 use super::{
-    archive::{MAILBOX, epocher, one_second},
-    transport::Transport,
+    archive::{MAILBOX, one_second},
     witness::Witness,
 };
 use crate::{
     application::LedgerApplication,
+    committees::{Committees, Known, Open},
+    keys::EngineKey,
     ledger::Chain,
     options::{Times, votes_partition},
     runtime::Runtime,
@@ -23,38 +24,50 @@ use commonware_consensus::{
     types::{Epoch, ViewDelta},
 };
 use commonware_cryptography::{Sha256, sha256};
+use commonware_p2p::{Blocker, Receiver, Sender};
 use commonware_parallel::Sequential;
 use commonware_runtime::{Handle, buffer::paged::CacheRef};
 use commonware_utils::NZUsize;
 use std::time::Duration;
 
-/// What agreement is started with.
-pub(super) struct Setup {
+/// What every committee's engine is started with.
+pub(super) struct Setup<B> {
     pub(super) partition: String,
-    pub(super) scheme: Scheme,
-    pub(super) genesis: sha256::Digest,
+    pub(super) committees: Committees,
     pub(super) times: Times,
     pub(super) cache: CacheRef,
     pub(super) witness: Witness,
+    pub(super) blocker: B,
+    pub(super) application: LedgerApplication,
+    pub(super) chain: Chain,
 }
 
-/// Starts the engine's task.
-pub(super) fn start<E: Runtime, T: Transport>(
+/// Starts the engine of a committee, whose first block follows the block `floor`.
+pub(super) fn start<E, B, S, R>(
     context: &E,
-    setup: Setup,
-    blocker: T::Blocker,
-    [votes, certificates, resolver]: [(T::Sender, T::Receiver); 3],
-    application: LedgerApplication,
-    chain: Chain,
-) -> Handle<()> {
-    let Setup { partition, scheme, genesis, times, cache, witness } = setup;
-    let wrapped = Inline::new(context.child("application"), application, chain, epocher());
+    setup: &Setup<B>,
+    (known, floor): (&Known, sha256::Digest),
+    [votes, certificates, resolver]: [(S, R); 3],
+) -> Handle<()>
+where
+    E: Runtime,
+    B: Blocker<PublicKey = EngineKey>,
+    S: Sender<PublicKey = EngineKey>,
+    R: Receiver<PublicKey = EngineKey>,
+{
+    let number = known.committee.number;
+    let context = context.child("committee").with_attribute("number", number);
+    let (application, chain) = (setup.application.clone(), setup.chain.clone());
+    let epocher = Open(setup.committees.clone());
+    let wrapped = Inline::new(context.child("application"), application, chain, epocher);
+    let witness = setup.witness.of(number, known.participants.clone());
+    let times = setup.times;
     let engine = simplex::Engine::new(
         context.child("simplex"),
         simplex::config::Config {
-            scheme,
+            scheme: (*known.scheme).clone(),
             elector: RoundRobin::<Sha256>::default(),
-            blocker,
+            blocker: setup.blocker.clone(),
             automaton: wrapped.clone(),
             relay: wrapped.clone(),
             reporter: Reporters::from((wrapped, witness)),
@@ -62,13 +75,13 @@ pub(super) fn start<E: Runtime, T: Transport>(
             // bounded by the views that are retained.
             track_historical_votes: true,
             strategy: Sequential,
-            partition: votes_partition(&partition),
+            partition: votes_partition(&setup.partition, number),
             mailbox_size: MAILBOX,
-            epoch: Epoch::zero(),
-            floor: Floor::Genesis(genesis),
+            epoch: Epoch::new(number),
+            floor: Floor::Genesis(floor),
             replay_buffer: NZUsize!(256 * 1024),
             write_buffer: NZUsize!(16 * 1024),
-            page_cache: cache,
+            page_cache: setup.cache.clone(),
             leader_timeout: times.leader_timeout,
             certification_timeout: times.certification_timeout,
             timeout_retry: times.timeout_retry,

@@ -6,19 +6,20 @@
 
 use super::transport::Transport;
 use crate::{
-    application::LedgerApplication, block::LedgerBlock, keys::EngineKey, ledger::Chain,
+    application::LedgerApplication,
+    block::LedgerBlock,
+    committees::{Certain, Committees},
+    keys::EngineKey,
+    ledger::Chain,
     runtime::Runtime,
 };
 use commonware_broadcast::buffered;
 use commonware_consensus::{
     marshal::{self, Start, core::Actor, resolver::p2p as backfill, standard::Standard},
     simplex::scheme::ed25519::Scheme,
-    types::{Epoch, FixedEpocher, Height, ViewDelta},
+    types::{Height, ViewDelta},
 };
-use commonware_cryptography::{
-    Digested, Digestible as _,
-    certificate::{ConstantProvider, Verifier as _},
-};
+use commonware_cryptography::{Digested, Digestible as _, certificate::Verifier as _};
 use commonware_parallel::Sequential;
 use commonware_runtime::{Handle, buffer::paged::CacheRef};
 use commonware_storage::{archive::prunable, translator::EightCap};
@@ -35,11 +36,6 @@ const PENDING_ACKNOWLEDGEMENTS: NonZeroUsize = NZUsize!(16);
 /// A page cache that the whole engine shares.
 pub(super) fn page_cache() -> CacheRef {
     CacheRef::new(NZU16!(4084), NZUsize!(512))
-}
-
-/// All blocks are of one epoch: the validators of genesis.
-pub(super) fn epocher() -> FixedEpocher {
-    FixedEpocher::new(NZU64!(1 << 40))
 }
 
 fn archive<C>(
@@ -75,7 +71,7 @@ pub(super) struct Archive {
 pub(super) struct Setup {
     pub(super) partition: String,
     pub(super) me: EngineKey,
-    pub(super) scheme: Scheme,
+    pub(super) committees: Committees,
     pub(super) genesis: LedgerBlock,
     pub(super) cache: CacheRef,
 }
@@ -88,7 +84,7 @@ pub(super) async fn start<E: Runtime, T: Transport>(
     [blocks, fetches]: [(T::Sender, T::Receiver); 2],
     application: LedgerApplication,
 ) -> Result<Archive, String> {
-    let Setup { partition, me, scheme, genesis, cache } = setup;
+    let Setup { partition, me, committees, genesis, cache } = setup;
     let (spreader, buffer) = buffered::Engine::new(
         context.child("buffer"),
         buffered::Config {
@@ -131,8 +127,8 @@ pub(super) async fn start<E: Runtime, T: Transport>(
         finalizations,
         blocks,
         marshal::Config {
-            provider: ConstantProvider::<_, Epoch>::new(scheme),
-            epocher: epocher(),
+            provider: committees.clone(),
+            epocher: Certain(committees),
             start: Start::Genesis(Digested::precomputed(genesis, digest)),
             partition_prefix: format!("{partition}-marshal"),
             mailbox_size: MAILBOX,

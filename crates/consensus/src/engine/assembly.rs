@@ -1,21 +1,24 @@
 //! One node's ledger, assembled in the order in which its parts need each other.
 //!
-//! The archive comes up first, then the state is recovered from snapshot and archive, then
-//! delivery goes on from there, and only then does the node vote.
+//! What is known of the committees comes first, then the archive, then the state is recovered
+//! from snapshot and archive, then delivery goes on from there, and only then does the node
+//! vote.
 
 use super::{
     agreement, archive, network_marker,
+    terms::{self, Terms},
     transport::{Network, Transport},
     witness::Witness,
 };
 use crate::{
     application::LedgerApplication,
     block::LedgerBlock,
+    committees::{Awaited, CommitteeStore, Committees, Handovers, Kept, Succession, Term},
     conduct::Conduct,
     error::StartError,
     handle::{Handle, Parts, Streams},
     keys,
-    ledger::{Delivery, Ledger, Observer, RecoveryError, Snapshots, recover},
+    ledger::{Chain, Delivery, Ledger, Observer, RecoveryError, Snapshots, recover, stored},
     limits::{
         FINALIZED_QUEUE_MAX, INTAKE_GROUPS_MAX, MESSAGES_QUEUE_MAX, MISBEHAVIOUR_QUEUE_MAX,
         OUTBOX_QUEUE_MAX,
@@ -25,9 +28,12 @@ use crate::{
     runtime::Runtime,
     wire::{self, Outgoing},
 };
-use commonware_cryptography::Digestible as _;
+use commonware_cryptography::{Digestible as _, sha256};
 use commonware_runtime::Handle as Task;
-use commonware_utils::channel::{mpsc, watch};
+use commonware_utils::{
+    channel::{mpsc, watch},
+    sync::Mutex,
+};
 use std::sync::{Arc, atomic::AtomicU64};
 use trustmesh_state::State;
 use trustmesh_types::{PublicKey, message::Message};
@@ -56,9 +62,9 @@ pub(super) async fn assemble<E: Runtime, T: Transport>(
     directory: String,
     (ends, conduct): (Ends, Option<Arc<dyn Conduct>>),
 ) -> Result<Running, StartError> {
-    let Options { genesis, key, partition, delivered_height, clock } = options;
+    let Options { genesis, key, partition, delivered_height, clock, votes_unknown } = options;
     genesis.validate()?;
-    let (id, validators, me) = (genesis.network_id(), genesis.validators(), key.public());
+    let (id, me) = (genesis.network_id(), key.public());
     let genesis_state = State::genesis(&genesis)?;
     let genesis_block = LedgerBlock::new(genesis.block(genesis_state.root()));
     let genesis_digest = genesis_block.digest();
@@ -71,6 +77,15 @@ pub(super) async fn assemble<E: Runtime, T: Transport>(
     if found != id {
         return Err(StartError::WrongNetwork { directory, found, expected: id });
     }
+
+    let store = CommitteeStore::new(&partition);
+    let kept = known_committees(&context, &store, votes_unknown)
+        .await
+        .map_err(|e| storage("what is known of the committees", e.to_string()))?;
+    let epoch_blocks = genesis.parameters.epoch_blocks;
+    let mut all = vec![genesis_state.committee().clone()];
+    all.extend(kept.committees.iter().cloned());
+    let committees = Committees::new(id, key, epoch_blocks, all, kept.votes_from)?;
 
     let mut entropy = [0; 32];
     context.fill_bytes(&mut entropy);
@@ -90,8 +105,6 @@ pub(super) async fn assemble<E: Runtime, T: Transport>(
         conduct,
     };
     let view = Arc::clone(&application.view);
-    let participants = keys::participants(&validators)?;
-    let scheme = keys::scheme(&id, participants.clone(), &key);
     let cache = archive::page_cache();
     let Network { peers, blocker, channels } = network;
     let [votes, certificates, resolver, spread, fetches, transactions, messages] = channels;
@@ -99,7 +112,7 @@ pub(super) async fn assemble<E: Runtime, T: Transport>(
     let setup = archive::Setup {
         partition: partition.clone(),
         me: keys::engine_public(&me)?,
-        scheme: scheme.clone(),
+        committees: committees.clone(),
         genesis: genesis_block,
         cache: cache.clone(),
     };
@@ -116,16 +129,36 @@ pub(super) async fn assemble<E: Runtime, T: Transport>(
         .await
         .map_err(|e| recovery_error(e, directory.clone()))?;
     ledger.reset(tip, state.clone());
+    committees.advance(state.height());
+    let first = first_term(&archive.chain, &kept, genesis_digest, (tip, &state))
+        .await
+        .ok_or_else(|| StartError::Damaged {
+            directory: directory.clone(),
+            height: state.committee().first_height,
+            reason: "the block before the committee's first one is missing".to_owned(),
+        })?;
+    let (tell_term, term) = watch::channel(Term { decided: committees.count(), ..first });
+    let handovers: Handovers = Arc::new(Mutex::new(kept.handovers));
+    let awaited = Awaited::default();
+    let succession = Succession {
+        committees: committees.clone(),
+        store,
+        chain: archive.chain.clone(),
+        handovers: Arc::clone(&handovers),
+        awaited: Arc::clone(&awaited),
+        term: tell_term,
+    };
 
     let (finalized, finalized_out) = mpsc::channel(FINALIZED_QUEUE_MAX);
     let (tell_height, height) = watch::channel(state.height());
-    let (tell_joined, joined) = watch::channel(state.height());
-    let observer = Observer { height: tell_height, joined: tell_joined };
+    let (tell_members, members) = watch::channel(state.height());
+    let observer = Observer { height: tell_height, members: tell_members };
     let delivery = Delivery {
         ledger: ledger.clone(),
         pool: pool.clone(),
         snapshots: snapshots.clone(),
         chain: archive.chain.clone(),
+        succession,
         finalized,
         observer,
         last_snapshot: (state.height(), state.timestamp_ms()),
@@ -137,17 +170,27 @@ pub(super) async fn assemble<E: Runtime, T: Transport>(
 
     let wires = start_wires::<E, T>(&context, &pool, &ledger, entropy, [transactions, messages]);
     let (proofs, misbehaviour) = mpsc::channel(MISBEHAVIOUR_QUEUE_MAX);
-    let witness = Witness { network: id, validators: participants, out: proofs };
-    let genesis = genesis_digest;
-    let setup = agreement::Setup { partition, scheme, genesis, times, cache, witness };
-    let voting = [votes, certificates, resolver];
-    let chain = archive.chain.clone();
-    let agreement = agreement::start::<E, T>(&context, setup, blocker, voting, application, chain);
+    let setup = agreement::Setup {
+        partition,
+        committees: committees.clone(),
+        times,
+        cache,
+        witness: Witness::new(id, proofs),
+        blocker,
+        application,
+        chain: archive.chain.clone(),
+    };
+    let channels = [votes, certificates, resolver];
+    let terms = Terms::<T> { setup, channels, term: term.clone(), height: height.clone() };
+    let agreement =
+        context.child("agreement").spawn(move |context| terms::run::<E, T>(context, terms));
 
     let metrics = context.child("metrics");
     let handle = Handle::new(Parts {
         me,
-        validators,
+        committees,
+        handovers,
+        awaited,
         ledger: ledger.clone(),
         pool,
         intake: wires.intake,
@@ -155,7 +198,7 @@ pub(super) async fn assemble<E: Runtime, T: Transport>(
         chain: archive.chain,
         view,
         height,
-        joined,
+        members,
         metrics: Box::new(move || metrics.encode()),
         stop: ends.stop,
         stopped: ends.stopped,
@@ -169,6 +212,39 @@ pub(super) async fn assemble<E: Runtime, T: Transport>(
         snapshots,
         vital: vec![archive.task, delivery, agreement],
     })
+}
+
+/// What is kept of the committees. A node that does not know all its votes notes that first.
+async fn known_committees<E: Runtime>(
+    context: &E,
+    store: &CommitteeStore,
+    votes_unknown: bool,
+) -> Result<Kept, commonware_runtime::Error> {
+    let mut kept = store.load(context).await?;
+    if votes_unknown {
+        kept.votes_from = u64::MAX;
+        store.votes_from(context, kept.votes_from).await?;
+    }
+    Ok(kept)
+}
+
+/// The committee to go on with, and the last block before its first one. An engine of a
+/// committee before the newest that has begun here must not run again.
+async fn first_term(
+    chain: &Chain,
+    kept: &Kept,
+    genesis: sha256::Digest,
+    (tip, state): (sha256::Digest, &State),
+) -> Option<Term> {
+    let committee = state.committee();
+    let voting = committee.number.max(kept.begun());
+    let floor = match (voting, kept.handovers.get(&voting)) {
+        (0, _) => genesis,
+        (_, Some(handover)) => sha256::Digest(handover.header.digest().0),
+        (_, None) if committee.first_height == state.height().saturating_add(1) => tip,
+        (_, None) => stored(chain, committee.first_height.checked_sub(1)?).await?.digest(),
+    };
+    Some(Term { voting, floor, decided: 0 })
 }
 
 fn recovery_error(error: RecoveryError, directory: String) -> StartError {

@@ -9,6 +9,7 @@ mod archive;
 mod assembly;
 mod network_marker;
 mod supervisor;
+mod terms;
 mod transport;
 mod witness;
 

@@ -10,10 +10,10 @@ use commonware_consensus::{
     simplex::{self, scheme::ed25519::Scheme},
 };
 use commonware_cryptography::sha256;
-use commonware_p2p::{Blocker, Provider, Receiver, Sender};
+use commonware_p2p::{Blocker, Provider, Receiver, Sender, utils::mux};
 use commonware_runtime::Quota;
 use commonware_utils::NZU32;
-use trustmesh_types::limits::MESSAGE_BYTES_MAX;
+use trustmesh_types::limits::{MESSAGE_BYTES_MAX, VALIDATORS_MAX};
 
 /// Number of channels; a node registers the ids from 0 up.
 pub const CHANNELS: usize = 7;
@@ -69,14 +69,16 @@ impl<T: Transport> std::fmt::Debug for Network<T> {
     }
 }
 
-/// Largest network message among that many validators; all nodes must agree on it.
+/// Largest network message; all nodes must agree on it, so it does not depend on how many
+/// validators there are.
 #[must_use]
-pub fn max_message_size(validators: usize) -> u32 {
-    let validators = u32::try_from(validators).unwrap_or(u32::MAX);
-    let messages = u32::try_from(MESSAGE_BYTES_MAX).unwrap_or(u32::MAX);
+pub fn max_message_size() -> u32 {
+    let validators = u32::try_from(VALIDATORS_MAX).unwrap_or(u32::MAX);
+    let agreement = simplex::max_payload_size::<Scheme, sha256::Digest>(validators);
     commonware_p2p::max_message_size(&[
-        simplex::max_payload_size::<Scheme, sha256::Digest>(validators),
+        // Committees share its channels: see `terms`.
+        mux::prefixed(agreement),
         marshal::max_payload_size::<Standard<LedgerBlock>, Scheme>(validators, &()),
-        messages as _,
+        MESSAGE_BYTES_MAX,
     ])
 }

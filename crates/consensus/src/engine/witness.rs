@@ -17,16 +17,29 @@ use trustmesh_types::{NetworkId, votes::ConflictingVotes};
 /// See the module.
 #[derive(Clone)]
 pub(crate) struct Witness {
-    pub(crate) network: NetworkId,
-    pub(crate) validators: Set<ed25519::PublicKey>,
-    pub(crate) out: mpsc::Sender<ConflictingVotes>,
+    network: NetworkId,
+    /// The committee that is heard, and who is of it.
+    committee: (u64, Set<ed25519::PublicKey>),
+    out: mpsc::Sender<ConflictingVotes>,
+}
+
+impl Witness {
+    /// Gives what it hears to `out`; hears nobody yet.
+    pub(crate) fn new(network: NetworkId, out: mpsc::Sender<ConflictingVotes>) -> Self {
+        Self { network, committee: (0, Set::default()), out }
+    }
+
+    /// The same for a committee's engine.
+    pub(crate) fn of(&self, number: u64, participants: Set<ed25519::PublicKey>) -> Self {
+        Self { committee: (number, participants), ..self.clone() }
+    }
 }
 
 impl Reporter for Witness {
     type Activity = Activity<Scheme, sha256::Digest>;
 
     fn report(&mut self, activity: Self::Activity) -> Feedback {
-        let Some(votes) = votes::conflict(&activity, &self.validators) else {
+        let Some(votes) = votes::conflict(&activity, self.committee.0, &self.committee.1) else {
             return Feedback::Ok;
         };
         let (voter, view) = (votes.voter, votes.view);

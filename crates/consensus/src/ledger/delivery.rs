@@ -8,6 +8,7 @@
 use super::{Chain, Executed, Ledger, Snapshots, execute, recovery};
 use crate::{
     block::LedgerBlock,
+    committees::Succession,
     limits::{SNAPSHOT_BLOCKS_MAX, SNAPSHOT_BLOCKS_MIN, SNAPSHOT_TIME_MS_MIN},
     pool::Pool,
     runtime::{self, Runtime},
@@ -29,15 +30,15 @@ pub(crate) type Incoming = (Digested<LedgerBlock>, Exact);
 pub(crate) struct Observer {
     /// The final height.
     pub(crate) height: watch::Sender<u64>,
-    /// The last final height at which nodes joined.
-    pub(crate) joined: watch::Sender<u64>,
+    /// The last final height at which membership changed.
+    pub(crate) members: watch::Sender<u64>,
 }
 
 impl Observer {
     fn tell(&self, block: &LedgerBlock) {
-        let joins = |payload: &Payload| matches!(payload, Payload::AdmitNode(_));
-        if block.block().transactions.iter().any(|t| joins(&t.transaction.payload)) {
-            self.joined.send_replace(block.number());
+        let changes = |payload: &Payload| payload.changes_nodes();
+        if block.block().transactions.iter().any(|t| changes(&t.transaction.payload)) {
+            self.members.send_replace(block.number());
         }
         self.height.send_replace(block.number());
     }
@@ -53,6 +54,8 @@ pub(crate) struct Delivery {
     pub(crate) snapshots: Snapshots,
     /// The archive.
     pub(crate) chain: Chain,
+    /// Who votes from when on.
+    pub(crate) succession: Succession,
     /// The consumer.
     pub(crate) finalized: mpsc::Sender<Arc<Finalized>>,
     /// Told of each block.
@@ -132,6 +135,11 @@ impl Delivery {
             }
         };
         let height = block.number();
+        let (receipts, state) = (&finalized.receipts, &finalized.state);
+        if let Err(error) = self.succession.follow(context, block, receipts, state).await {
+            tracing::error!(height, %error, "this node stops");
+            return false;
+        }
         self.pool.finalized(&finalized.state, &block.block().transactions, block.ids());
         self.observer.tell(block);
         let state = finalized.state.clone();

@@ -33,15 +33,18 @@ pub(crate) enum Refusal {
     NotAfterParent { got_ms: u64, parent_ms: u64 },
     #[error("its timestamp {got_ms} is {ahead_ms} ms ahead of the clock")]
     TooFarAhead { got_ms: u64, ahead_ms: u64 },
+    #[error("it is proposed to committee {got}, committee {expected} votes on it")]
+    OtherCommittee { got: u64, expected: u64 },
     #[error("its transactions have {got_bytes} bytes, at most {BLOCK_BYTES_MAX} are allowed")]
     TooLarge { got_bytes: usize },
 }
 
-/// Whether to vote for the block that `ancestry` starts with, proposed by `leader`.
+/// Whether to vote for the block that `ancestry` starts with, proposed by `leader` to the
+/// committee of that number.
 pub(crate) async fn verify<E: Runtime>(
     context: &E,
     application: &LedgerApplication,
-    leader: &EngineKey,
+    proposed: (&EngineKey, u64),
     mut ancestry: impl Ancestry<LedgerBlock>,
 ) -> bool {
     if application.conduct.as_ref().is_some_and(|conduct| !conduct.judges()) {
@@ -50,7 +53,7 @@ pub(crate) async fn verify<E: Runtime>(
     let (Some(block), Some(parent)) = (ancestry.next().await, ancestry.next().await) else {
         return false;
     };
-    let verdict = judge(context, application, leader, &block, parent, ancestry).await;
+    let verdict = judge(context, application, proposed, &block, parent, ancestry).await;
     if let Err(reason) = &verdict {
         let header = &block.inner().block().header;
         let (height, proposer) = (header.height, header.proposer);
@@ -62,7 +65,7 @@ pub(crate) async fn verify<E: Runtime>(
 async fn judge<E: Runtime>(
     context: &E,
     application: &LedgerApplication,
-    leader: &EngineKey,
+    (leader, committee): (&EngineKey, u64),
     block: &Digested<LedgerBlock>,
     parent: Digested<LedgerBlock>,
     ancestry: impl Ancestry<LedgerBlock>,
@@ -79,6 +82,10 @@ async fn judge<E: Runtime>(
     let state = ledger::state_after(context, application, parent, ancestry)
         .await
         .ok_or("its parent can't become final any more")?;
+    let expected = state.committee().number;
+    if committee != expected {
+        return Err(Refusal::OtherCommittee { got: committee, expected }.to_string());
+    }
     if application.ledger.executed(&digest, inner.number()).is_some() {
         // Executed before: as an own proposal, or in an earlier view.
         return Ok(());

@@ -33,7 +33,7 @@ pub(crate) struct Layout {
     pub store: PathBuf,
     /// The ledger's directory.
     pub ledger: PathBuf,
-    /// The directory of the votes, in the ledger's.
+    /// How the directories of the votes begin, in the ledger's: each committee has its own.
     pub votes: PathBuf,
     /// Whether the node votes; one that does not can fetch a lost ledger again.
     pub validator: bool,
@@ -108,7 +108,27 @@ fn look(layout: &Layout) -> Result<Made, GuardError> {
         Err(e) if e.kind() == ErrorKind::NotFound => false,
         Err(e) => return Err(io("read", &layout.store, &e)),
     };
-    Ok(Made { store, ledger: holds_any(&layout.ledger)?, votes: holds_any(&layout.votes)? })
+    Ok(Made { store, ledger: holds_any(&layout.ledger)?, votes: votes(&layout.votes)? })
+}
+
+/// Whether any directory that begins like `prefix` holds something.
+fn votes(prefix: &Path) -> Result<bool, GuardError> {
+    let (Some(parent), Some(name)) = (prefix.parent(), prefix.file_name()) else {
+        return Ok(false);
+    };
+    let entries = match std::fs::read_dir(parent) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(false),
+        Err(e) => return Err(io("read", parent, &e)),
+    };
+    for entry in entries {
+        let entry = entry.map_err(|e| io("read", parent, &e))?;
+        let begins = entry.file_name().as_encoded_bytes().starts_with(name.as_encoded_bytes());
+        if begins && holds_any(&entry.path())? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn holds_any(directory: &Path) -> Result<bool, GuardError> {
@@ -164,8 +184,13 @@ pub(super) mod tests {
             lost(take(&data, true), part);
             std::fs::rename(&aside, part).unwrap();
         }
+        // Another committee's votes will do.
+        let next = at.ledger.join("ledger-votes-1");
+        std::fs::create_dir_all(&next).unwrap();
         std::fs::rename(at.votes.join("0001"), &aside).unwrap();
         lost(take(&data, true), &at.votes);
+        std::fs::rename(&aside, next.join("0001")).unwrap();
+        take(&data, true).unwrap();
     }
 
     #[test]
