@@ -340,7 +340,7 @@ pub(crate) fn ids(txs: &[SignedTransaction]) -> Vec<TxId> {
 
 /// Executes a valid block.
 pub(crate) fn execute(state: &State, timestamp_ms: u64, txs: &[SignedTransaction]) -> Executed {
-    let proposal =
-        Proposal { proposer: secret(1).public(), timestamp_ms, transactions: txs, ids: &ids(txs) };
+    let proposer = state.validators()[0];
+    let proposal = Proposal { proposer, timestamp_ms, transactions: txs, ids: &ids(txs) };
     state.execute(&proposal).unwrap()
 }

@@ -5,6 +5,7 @@
 //! - [`State`]: the ledger after a block, and what can be read of it;
 //! - [`machine`]: block validity, and one `match` that applies a transaction;
 //! - [`contracts`]: the rules, a module per contract;
+//! - [`Handover`]: how one committee follows another, provable by the genesis;
 //! - [`facts`]: what policies are told of records.
 //!
 //! Invariants: no clock, randomness, I/O, floats or hash-map order; equal block streams
@@ -16,11 +17,13 @@ pub mod contracts;
 pub mod facts;
 #[cfg(test)]
 mod fixture;
+mod handover;
 pub mod machine;
 mod state;
 pub mod store;
 pub mod tables;
 
+pub use handover::{Flaw, Handover, NotFollowing, first_committee, follow_handovers};
 pub use machine::{
     Draft, Executed, Invalid, InvalidBlock, NODE_SHARE_TRANSACTIONS_MAX, Proposal,
     SHARE_TRANSACTIONS_MAX,

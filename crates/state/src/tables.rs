@@ -8,9 +8,11 @@ use crate::store::{Table, TableKey};
 use borsh::{BorshDeserialize, BorshSerialize};
 use trustmesh_types::{
     AppId, Digest, NetworkId, PolicyId, PublicKey, RequestId, TxId, WorkflowId,
+    committee::Committee,
     faults::FaultRecord,
     genesis::Parameters,
     records::{AppRecord, Member, NodeLoad, PolicyRecord, RequestRecord, WorkflowRecord},
+    votes::Round,
 };
 
 /// The block that the state is of.
@@ -29,8 +31,22 @@ pub struct SettingsRecord {
     pub network: NetworkId,
     /// Its parameters.
     pub parameters: Parameters,
-    /// Its validators, sorted.
-    pub validators: Vec<PublicKey>,
+    /// Who votes on the next block.
+    pub committee: Committee,
+    /// Who votes later, as far as it is decided; the next one first.
+    pub decided: Vec<Committee>,
+    /// Whether another committee is wanted than the newest one decided.
+    pub waiting: bool,
+    /// Whether it is wanted even if it is the same.
+    pub renewal: bool,
+}
+
+impl SettingsRecord {
+    /// Whether a key votes, or will when a committee that is decided begins.
+    #[must_use]
+    pub fn votes_or_will(&self, key: &PublicKey) -> bool {
+        self.committee.contains(key) || self.decided.iter().any(|it| it.contains(key))
+    }
 }
 
 /// When something fires, and what: in order of (due time, id).
@@ -101,8 +117,8 @@ pub struct WaitingRecord {
 pub struct OffenderRecord {
     /// Its faults so far; the number of the last one.
     pub faults: u32,
-    /// The newest view whose conflicting votes it was charged for.
-    pub voted_view: Option<u64>,
+    /// The newest committee and view whose conflicting votes it was charged for.
+    pub voted: Option<Round>,
 }
 
 /// A pass over the waiting requests, oldest first, block by block.
@@ -181,6 +197,10 @@ tables! {
     Offenders = 15: PublicKey => OffenderRecord;
     /// Nodes whose completions of a task were reported to differ, while the request is kept.
     Differences = 16: (RequestId, Digest) => ();
+    /// Every committee there was, is, or is decided.
+    Committees = 17: u64 => Committee;
+    /// The epoch in which a node last said that it is ready to vote.
+    Readiness = 18: PublicKey => u64;
     /// Network-defined rules.
     Policies = 20: PolicyId => PolicyRecord;
 }

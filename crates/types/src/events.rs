@@ -3,6 +3,7 @@
 //! An event says *that* something changed; the state after the block says what it is now.
 
 use crate::{
+    committee::Committee,
     crypto::PublicKey,
     ids::{AppId, PolicyId, RequestId, TaskId, WorkflowId},
     records::AppState,
@@ -183,6 +184,35 @@ pub enum Event {
     PolicyRemoved {
         /// The policy.
         policy: PolicyId,
+    },
+    /// A node's membership ended.
+    NodeRemoved {
+        /// The node.
+        node: PublicKey,
+    },
+    /// What operators say of a node changed.
+    NodeChanged {
+        /// The node.
+        node: PublicKey,
+    },
+    /// An operator barred a node.
+    NodeBarred {
+        /// The node.
+        node: PublicKey,
+        /// Why.
+        reason: String,
+    },
+    /// A node is ready to vote from a committee on that is decided from now on.
+    NodeReady {
+        /// The node.
+        node: PublicKey,
+    },
+    /// Who votes next is settled.
+    CommitteeDecided(Committee),
+    /// A committee votes from the next block on.
+    CommitteeBegan {
+        /// Its number.
+        committee: u64,
     },
 }
 

@@ -63,6 +63,8 @@ pub struct Parameters {
     pub idle_interval_ms: u64,
     /// A leader that has not proposed by then is passed over; more than `idle_interval_ms`.
     pub leader_timeout_ms: u64,
+    /// Heights of an epoch: changes of the validators take effect when one ends.
+    pub epoch_blocks: u64,
 }
 
 impl Default for Parameters {
@@ -88,6 +90,7 @@ impl Default for Parameters {
             fault_window_ms: 86_400_000,
             idle_interval_ms: 2_000,
             leader_timeout_ms: 2_500,
+            epoch_blocks: 64,
         }
     }
 }

@@ -11,11 +11,13 @@
 pub mod block;
 pub mod canonical;
 pub mod codec;
+pub mod committee;
 pub mod crypto;
 pub mod digest;
 pub mod events;
 pub mod evidence;
 pub mod faults;
+pub mod finality;
 pub mod genesis;
 pub mod ids;
 pub mod limits;

@@ -38,6 +38,10 @@ pub const BLOB_MESSAGE_BYTES_MAX: usize = 256 * 1024;
 pub const MESSAGE_BYTES_MAX: usize = 512 * 1024;
 /// Most validators of a network.
 pub const VALIDATORS_MAX: usize = 128;
+/// Heights that an epoch may have.
+pub const EPOCH_BLOCKS: std::ops::RangeInclusive<u64> = 16..=65_536;
+/// Epochs that must begin between two times that a node which votes says that it is ready.
+pub const READY_EPOCHS: u64 = 4;
 /// Most storage receipts beside one digest.
 pub const STORAGE_RECEIPTS_MAX: usize = VALIDATORS_MAX;
 /// Deadlines that fire at the end of one block.

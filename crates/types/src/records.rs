@@ -93,6 +93,25 @@ pub struct OperatorInfo {
     pub publisher: bool,
 }
 
+/// Where a node stands as a member.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// It takes part.
+    Ready,
+    /// It takes part, but is in no committee until it has said that it is ready.
+    Joining {
+        /// The node that goes when it is.
+        replaces: Option<PublicKey>,
+    },
+    /// An operator barred it: it does not even vote.
+    Barred,
+    /// Its membership ended.
+    Removed,
+}
+
 /// A member of the network. One key is one member.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -108,8 +127,10 @@ pub enum Member {
     Node {
         /// What its operator says of it.
         info: NodeInfo,
-        /// Barred from designation and assignment until operators lift it.
+        /// Not designated or assigned: for its faults, or because of where it stands.
         quarantined: bool,
+        /// Where it stands.
+        standing: Standing,
         /// Height of the last change.
         changed: u64,
     },

@@ -104,6 +104,12 @@ pub enum RejectCode {
     UnknownPolicy,
     /// C7: a policy does not hold.
     PolicyBroken,
+    /// Too few or too many validators would be left.
+    ValidatorCount,
+    /// Too few of the validators that would be left are up.
+    QuorumLost,
+    /// Said too often.
+    TooSoon,
 }
 
 /// A refusal.

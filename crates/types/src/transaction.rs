@@ -40,7 +40,8 @@ pub struct Deployment {
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
 #[serde(tag = "kind", content = "body", rename_all = "snake_case")]
 pub enum Payload {
-    /// Admits a worker or scheduler node. Operators.
+    /// Admits a node. It works and plans at once; one that is to be a validator votes from a
+    /// committee on that is decided after it was [`Self::Ready`]. Operators.
     AdmitNode(NodeInfo),
     /// Registers a device under a name for people. Operators.
     RegisterDevice {
@@ -112,6 +113,32 @@ pub enum Payload {
         /// The policy.
         policy: PolicyId,
     },
+    /// Ends a node's membership: it plans and works no more, and votes until the next committee
+    /// that is decided begins. Operators.
+    RemoveNode {
+        /// The node.
+        node: PublicKey,
+    },
+    /// Admits a node in place of another, which goes when the new one is ready. Operators.
+    ReplaceNode {
+        /// The node that goes.
+        old: PublicKey,
+        /// The node that comes.
+        new: NodeInfo,
+    },
+    /// Says anew what a node is: roles, labels, capacity, runtimes, addresses. Operators.
+    ChangeNode(NodeInfo),
+    /// Bars a node from planning, working and voting, until it is lifted. Operators.
+    QuarantineNode {
+        /// The node.
+        node: PublicKey,
+        /// Why, for people.
+        reason: String,
+    },
+    /// A node that is to be a validator says that it follows the chain, and that it has cast no
+    /// vote that it does not know of in any committee that is decided from here on. One that
+    /// has lost its votes says so again. The node itself.
+    Ready,
 }
 
 /// What a member signs.
@@ -181,6 +208,21 @@ impl SignedTransaction {
 }
 
 impl Payload {
+    /// Whether it may change which nodes there are, or what they are.
+    #[must_use]
+    pub const fn changes_nodes(&self) -> bool {
+        matches!(
+            self,
+            Self::AdmitNode(_)
+                | Self::RemoveNode { .. }
+                | Self::ReplaceNode { .. }
+                | Self::ChangeNode(_)
+                | Self::QuarantineNode { .. }
+                | Self::LiftQuarantine { .. }
+                | Self::Ready
+        )
+    }
+
     /// The kind's name, as in JSON.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
@@ -207,6 +249,11 @@ impl Payload {
             Self::ReportVotes(_) => "report_votes",
             Self::SetPolicy(_) => "set_policy",
             Self::RemovePolicy { .. } => "remove_policy",
+            Self::RemoveNode { .. } => "remove_node",
+            Self::ReplaceNode { .. } => "replace_node",
+            Self::ChangeNode(_) => "change_node",
+            Self::QuarantineNode { .. } => "quarantine_node",
+            Self::Ready => "ready",
         }
     }
 }

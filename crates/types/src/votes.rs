@@ -9,8 +9,8 @@
 //! What is signed are the engine's own bytes, rebuilt here, so that contracts need no engine:
 //! `varint(length of namespace) ‖ namespace ‖ message`, the namespace being
 //! `"trustmesh votes " ‖ network id ‖ kind`, the message `epoch ‖ view`, and for votes over a
-//! proposal `parent view ‖ block digest` after it; numbers are LEB128 varints. The epoch is
-//! always 0: validators are those of genesis.
+//! proposal `parent view ‖ block digest` after it; numbers are LEB128 varints. An epoch is a
+//! committee's number: views are counted anew in each ([`crate::committee`]).
 //!
 //! Invariant: a pair of votes has one form ([`ConflictingVotes::new`] orders it), whichever
 //! came first.
@@ -24,8 +24,8 @@ use crate::{
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 
-/// The only epoch.
-const EPOCH: u64 = 0;
+/// A committee's number, and the view in its time.
+pub type Round = (u64, u64);
 
 /// What every vote of a network is signed under, before the vote's kind.
 #[must_use]
@@ -78,6 +78,8 @@ pub enum Vote {
 pub struct ConflictingVotes {
     /// Who signed both.
     pub voter: PublicKey,
+    /// The committee that both were cast in.
+    pub committee: u64,
     /// The view of both.
     pub view: u64,
     /// The lesser one.
@@ -128,13 +130,13 @@ impl Vote {
     }
 
     /// The bytes that it signs.
-    fn signed_bytes(&self, network: &NetworkId, view: u64) -> Vec<u8> {
+    fn signed_bytes(&self, network: &NetworkId, (committee, view): Round) -> Vec<u8> {
         let (kind, proposal, _) = self.parts();
         let namespace = [namespace(network).as_slice(), kind].concat();
         let mut signed = Vec::with_capacity(128);
         varint(&mut signed, namespace.len() as u64);
         signed.extend_from_slice(&namespace);
-        varint(&mut signed, EPOCH);
+        varint(&mut signed, committee);
         varint(&mut signed, view);
         if let Some((parent_view, payload)) = proposal {
             varint(&mut signed, parent_view);
@@ -143,16 +145,16 @@ impl Vote {
         signed
     }
 
-    /// That `voter` cast it in `view`.
-    fn claim(&self, network: &NetworkId, voter: PublicKey, view: u64) -> Claim {
-        Claim::of_bytes(voter, self.signed_bytes(network, view), *self.parts().2)
+    /// That `voter` cast it in `round`.
+    pub(crate) fn claim(&self, network: &NetworkId, voter: PublicKey, round: Round) -> Claim {
+        Claim::of_bytes(voter, self.signed_bytes(network, round), *self.parts().2)
     }
 
     /// The same vote, signed as the engine signs it. Nodes leave voting to the engine, which
     /// never contradicts itself: this makes what tests and simulated attackers send.
     #[must_use]
-    pub fn sign(self, key: &SecretKey, network: &NetworkId, view: u64) -> Self {
-        let by = key.sign_bytes(&self.signed_bytes(network, view));
+    pub fn sign(self, key: &SecretKey, network: &NetworkId, round: Round) -> Self {
+        let by = key.sign_bytes(&self.signed_bytes(network, round));
         match self {
             Self::Notarize { parent_view, payload, .. } => {
                 Self::Notarize { parent_view, payload, signature: by }
@@ -168,9 +170,9 @@ impl Vote {
 impl ConflictingVotes {
     /// Two votes in their order. Whether they conflict says [`Self::verify`].
     #[must_use]
-    pub fn new(voter: PublicKey, view: u64, one: Vote, other: Vote) -> Self {
+    pub fn new(voter: PublicKey, (committee, view): Round, one: Vote, other: Vote) -> Self {
         let (first, second) = if one <= other { (one, other) } else { (other, one) };
-        Self { voter, view, first, second }
+        Self { voter, committee, view, first, second }
     }
 
     /// Digest of the evidence.
@@ -179,17 +181,23 @@ impl ConflictingVotes {
         Digest::of(&codec::encode(self))
     }
 
-    /// Names the misdeed: the voter and the view, however many pairs of votes prove it.
+    /// When both were cast.
+    #[must_use]
+    pub const fn round(&self) -> Round {
+        (self.committee, self.view)
+    }
+
+    /// Names the misdeed: the voter and the round, however many pairs of votes prove it.
     #[must_use]
     pub fn subject(&self) -> Digest {
-        let view = self.view.to_be_bytes();
-        Digest::of_parts(&[b"conflicting votes", &self.voter.0, &view])
+        let (committee, view) = (self.committee.to_be_bytes(), self.view.to_be_bytes());
+        Digest::of_parts(&[b"conflicting votes", &self.voter.0, &committee, &view])
     }
 
     /// The two signatures, as claims to check.
     #[must_use]
     pub fn claims(&self, network: &NetworkId) -> [Claim; 2] {
-        [&self.first, &self.second].map(|vote| vote.claim(network, self.voter, self.view))
+        [&self.first, &self.second].map(|vote| vote.claim(network, self.voter, self.round()))
     }
 
     /// Checks everything but the signatures ([`Self::claims`]).
@@ -260,8 +268,8 @@ mod tests {
         ];
         for (one, other, conflict, what) in cases {
             let voter = PublicKey([3; 32]);
-            let votes = ConflictingVotes::new(voter, 5, one.clone(), other.clone());
-            assert_eq!(votes, ConflictingVotes::new(voter, 5, other, one), "{what}");
+            let votes = ConflictingVotes::new(voter, (0, 5), one.clone(), other.clone());
+            assert_eq!(votes, ConflictingVotes::new(voter, (0, 5), other, one), "{what}");
             assert_eq!(votes.check_conflict().is_ok(), conflict, "{what}");
             let turned = ConflictingVotes {
                 first: votes.second.clone(),
@@ -278,9 +286,10 @@ mod tests {
         let of = |view, payload| {
             ConflictingVotes::new(voter, view, notarize(1, 1), notarize(1, payload))
         };
-        assert_eq!(of(5, 2).subject(), of(5, 3).subject());
-        assert_ne!(of(5, 2).digest(), of(5, 3).digest());
-        assert_ne!(of(5, 2).subject(), of(6, 2).subject());
+        assert_eq!(of((0, 5), 2).subject(), of((0, 5), 3).subject());
+        assert_ne!(of((0, 5), 2).digest(), of((0, 5), 3).digest());
+        assert_ne!(of((0, 5), 2).subject(), of((0, 6), 2).subject());
+        assert_ne!(of((0, 5), 2).subject(), of((1, 5), 2).subject());
     }
 
     #[test]
@@ -291,16 +300,16 @@ mod tests {
             (finalize(3, 1), finalize(2, 1)),
             (finalize(200, 7), nullify()),
         ] {
-            let [one, other] = [one, other].map(|vote| vote.sign(&key, &network, 300));
-            let votes = ConflictingVotes::new(key.public(), 300, one.clone(), other.clone());
+            let [one, other] = [one, other].map(|vote| vote.sign(&key, &network, (0, 300)));
+            let votes = ConflictingVotes::new(key.public(), (0, 300), one.clone(), other.clone());
             assert_eq!(votes.verify(&network), Ok(()));
             let bad = Err(NoConflict::Signature);
             assert_eq!(votes.verify(&NetworkId(Digest([5; 32]))), bad);
             assert_eq!(ConflictingVotes { view: 301, ..votes.clone() }.verify(&network), bad);
             let voter = SecretKey::from_seed([8; 32]).public();
             assert_eq!(ConflictingVotes { voter, ..votes }.verify(&network), bad);
-            let by_another = other.sign(&SecretKey::from_seed([8; 32]), &network, 300);
-            let mixed = ConflictingVotes::new(key.public(), 300, one, by_another);
+            let by_another = other.sign(&SecretKey::from_seed([8; 32]), &network, (0, 300));
+            let mixed = ConflictingVotes::new(key.public(), (0, 300), one, by_another);
             assert_eq!(mixed.verify(&network), bad);
         }
     }

@@ -95,7 +95,7 @@ fn conflicting_votes() -> ConflictingVotes {
     let signature = Signature([7; 64]);
     let notarize = |payload| Vote::Notarize { parent_view: 6, payload, signature };
     let (one, other) = (notarize(Digest([1; 32])), notarize(Digest([2; 32])));
-    ConflictingVotes::new(key(1).public(), 300, one, other)
+    ConflictingVotes::new(key(1).public(), (0, 300), one, other)
 }
 
 fn payloads() -> Vec<Payload> {
@@ -207,6 +207,11 @@ fn payloads() -> Vec<Payload> {
             message: "data stays in zone a".into(),
         }),
         Payload::RemovePolicy { policy: PolicyId::new("zone-a").unwrap() },
+        Payload::RemoveNode { node: key(1).public() },
+        Payload::ReplaceNode { old: key(1).public(), new: node() },
+        Payload::ChangeNode(node()),
+        Payload::QuarantineNode { node: key(1).public(), reason: "noisy".into() },
+        Payload::Ready,
     ]
 }
 

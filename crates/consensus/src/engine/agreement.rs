@@ -19,7 +19,6 @@ use commonware_consensus::{
         self,
         config::{Floor, ForwardPolicy, SkipBudget, SkipPolicy},
         elector::RoundRobin,
-        scheme::ed25519::Scheme,
     },
     types::{Epoch, ViewDelta},
 };

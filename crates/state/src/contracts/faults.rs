@@ -9,7 +9,7 @@
 //!   until an operator lifts it. At most f nodes are quarantined at a time, so that faults
 //!   alone never take more nodes away than the network tolerates to lose.
 
-use super::{schedule, values};
+use super::{membership, schedule, values};
 use crate::{
     machine::Draft,
     tables::{DeadlineKey, Deadlines, Faults, Members, Offenders, deadline},
@@ -19,8 +19,9 @@ use trustmesh_types::{
     events::Event,
     faults::{FaultEvidence, FaultRecord},
     limits,
-    records::Member,
+    records::{Member, NodeInfo, Standing},
     reject::{RejectCode, Rejection},
+    votes::Round,
 };
 
 /// Charges a node: records the fault, takes its designations away, and quarantines it when
@@ -57,14 +58,18 @@ pub fn charge(
     schedule::pass_over(draft, node, &format!("a fault: {rejection}"));
 }
 
-/// Whether a validator was never charged for votes of this view or a later one; from now on
+/// Whether a validator was never charged for votes of this round or a later one; from now on
 /// it was.
-pub(crate) fn first_of_view(draft: &mut Draft<'_>, validator: &PublicKey, view: u64) -> bool {
+pub(crate) fn first_of_round(
+    draft: &mut Draft<'_>,
+    validator: &PublicKey,
+    round: Round,
+) -> bool {
     let mut offender = draft.store.get::<Offenders>(validator).unwrap_or_default();
-    if offender.voted_view.is_some_and(|charged| charged >= view) {
+    if offender.voted.is_some_and(|charged| charged >= round) {
         return false;
     }
-    offender.voted_view = Some(view);
+    offender.voted = Some(round);
     draft.store.put::<Offenders>(validator, &offender);
     true
 }
@@ -82,32 +87,37 @@ fn of(draft: &Draft<'_>, node: &PublicKey) -> Vec<FaultRecord> {
 fn quarantine(draft: &mut Draft<'_>, node: &PublicKey) {
     let counting = of(draft, node).iter().filter(|fault| !fault.pardoned).count();
     let faults = u32::try_from(counting).unwrap_or(u32::MAX);
-    let Some(Member::Node { info, quarantined: false, .. }) = draft.store.get::<Members>(node)
+    let Some(Member::Node { info, quarantined: false, standing, .. }) =
+        draft.store.get::<Members>(node)
     else {
         return;
     };
     if faults < draft.parameters.fault_limit || quarantined(draft) >= draft.faults_tolerated() {
         return;
     }
-    let member = Member::Node { info, quarantined: true, changed: draft.height };
+    let member = Member::Node { info, quarantined: true, standing, changed: draft.height };
     draft.store.put::<Members>(node, &member);
     draft.emit(Event::NodeQuarantined { node: *node, faults });
 }
 
 fn quarantined(draft: &Draft<'_>) -> usize {
-    let is = |member: &Member| matches!(member, Member::Node { quarantined: true, .. });
+    // Whom an operator barred or removed does not count.
+    let is = |member: &Member| {
+        use Standing::{Joining, Ready};
+        let stands = |it: &Standing| matches!(it, Ready | Joining { .. });
+        matches!(member, Member::Node { quarantined: true, standing, .. } if stands(standing))
+    };
     draft.store.iter::<Members>().filter(|(_, member)| is(member)).count()
 }
 
 /// Lets a quarantined node be designated and assigned again; its faults stand, but no longer
-/// count.
+/// count. One that an operator barred votes again as well, from the next committee on.
 ///
 /// # Errors
 /// [`Rejection`] when the signer is no operator, or the node is not quarantined.
 pub fn lift(draft: &mut Draft<'_>, signer: &PublicKey, node: &PublicKey) -> Result<(), Rejection> {
     values::operator(draft, signer, "lift quarantines")?;
-    let Some(Member::Node { info, quarantined: true, .. }) = draft.store.get::<Members>(node)
-    else {
+    let Some((info, standing)) = quarantined_node(draft, node) else {
         let reason = format!("{} is no quarantined node; see `trustmesh node list`", node.short());
         return Err(Rejection::new(RejectCode::NotQuarantined, reason));
     };
@@ -115,11 +125,21 @@ pub fn lift(draft: &mut Draft<'_>, signer: &PublicKey, node: &PublicKey) -> Resu
         fault.pardoned = true;
         draft.store.put::<Faults>(&(*node, fault.number), &fault);
     }
-    let member = Member::Node { info, quarantined: false, changed: draft.height };
+    let member = Member::Node { info, quarantined: false, standing, changed: draft.height };
     draft.store.put::<Members>(node, &member);
     draft.touched = true;
     draft.emit(Event::QuarantineLifted { node: *node });
-    Ok(())
+    membership::look_again(draft)
+}
+
+/// A node that is quarantined, and where it stands once it is not.
+fn quarantined_node(draft: &Draft<'_>, node: &PublicKey) -> Option<(NodeInfo, Standing)> {
+    match draft.store.get::<Members>(node)? {
+        Member::Node { standing: Standing::Removed, .. } => None,
+        Member::Node { info, standing: Standing::Barred, .. } => Some((info, Standing::Ready)),
+        Member::Node { info, quarantined: true, standing, .. } => Some((info, standing)),
+        _ => None,
+    }
 }
 
 /// Takes a node's faults that no longer count out of the state, when their deadline fires.

@@ -39,6 +39,7 @@ pub fn set(
     for (name, before, after) in [
         ("idle_interval_ms", old.idle_interval_ms, new.idle_interval_ms),
         ("leader_timeout_ms", old.leader_timeout_ms, new.leader_timeout_ms),
+        ("epoch_blocks", old.epoch_blocks, new.epoch_blocks),
     ] {
         if before != after {
             return Err(invalid(format!(

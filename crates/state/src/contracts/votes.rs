@@ -4,7 +4,7 @@
 //! that proves nothing is refused and charges nobody.
 
 use super::{faults, values};
-use crate::machine::Draft;
+use crate::{machine::Draft, tables::Committees};
 use trustmesh_types::{
     PublicKey,
     faults::FaultEvidence,
@@ -13,7 +13,7 @@ use trustmesh_types::{
 };
 
 /// Takes a node's report of conflicting votes: a fault of the voter. One view is charged for,
-/// of the newest view that is reported, so that old votes are never charged for again.
+/// of the newest one that is reported, so that old votes are never charged for again.
 ///
 /// # Errors
 /// [`Rejection`] when the signer is no node, or as [`check_votes`] says, or the
@@ -25,7 +25,7 @@ pub fn report(
 ) -> Result<(), Rejection> {
     values::node(draft, signer, "report conflicting votes")?;
     check_votes(draft, votes)?;
-    if !faults::first_of_view(draft, &votes.voter, votes.view) {
+    if !faults::first_of_round(draft, &votes.voter, votes.round()) {
         let reason = format!("{} is charged for view {} or a later one", votes.voter, votes.view);
         return Err(Rejection::new(RejectCode::NoConflict, reason));
     }
@@ -42,11 +42,12 @@ pub fn report(
 /// Checks that votes prove that a validator of this network contradicted itself.
 ///
 /// # Errors
-/// [`Rejection`] when the voter is no validator, the votes do not conflict, or they are not
+/// [`Rejection`] when the voter is not of that committee, the votes do not conflict, or they are not
 /// signed by the voter.
 pub fn check_votes(draft: &Draft<'_>, votes: &ConflictingVotes) -> Result<(), Rejection> {
-    if !draft.is_validator(&votes.voter) {
-        let reason = format!("{} is no validator of this network", votes.voter);
+    let committee = draft.store.get::<Committees>(&votes.committee);
+    if !committee.is_some_and(|it| it.contains(&votes.voter)) {
+        let reason = format!("{} is no validator of committee {}", votes.voter, votes.committee);
         return Err(Rejection::new(RejectCode::UnknownMember, reason));
     }
     let refusal = |code, flaw: NoConflict| Rejection::new(code, flaw.to_string());

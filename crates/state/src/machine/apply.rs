@@ -40,5 +40,12 @@ pub(crate) fn apply(
         Payload::ReportVotes(votes) => votes::report(draft, signer, votes),
         Payload::SetPolicy(policy) => policies::set(draft, signer, policy),
         Payload::RemovePolicy { policy } => policies::remove(draft, signer, policy),
+        Payload::RemoveNode { node } => membership::remove_node(draft, signer, node),
+        Payload::ReplaceNode { old, new } => membership::replace_node(draft, signer, old, new),
+        Payload::ChangeNode(info) => membership::change_node(draft, signer, info),
+        Payload::QuarantineNode { node, reason } => {
+            membership::quarantine_node(draft, signer, node, reason)
+        }
+        Payload::Ready => membership::ready(draft, signer),
     }
 }

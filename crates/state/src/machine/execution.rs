@@ -4,7 +4,7 @@
 
 use super::{apply::apply, draft::Draft, proven::Proven, validity::Invalid, validity::Signers};
 use crate::{
-    contracts::schedule,
+    contracts::{membership, schedule},
     state::State,
     tables::{Meta, MetaRecord, Seen},
 };
@@ -121,6 +121,7 @@ impl State {
             .map(|(tx, id)| run(&mut draft, tx, id))
             .collect();
         schedule::end_block(&mut draft);
+        membership::end_block(&mut draft);
         forget(&mut draft);
         draft.store.put::<Meta>(&(), &meta);
         Ok(Executed { state: self.succeed(meta, store), receipts, events })

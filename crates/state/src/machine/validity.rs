@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use trustmesh_types::{
     NetworkId, PublicKey, SignedTransaction, TxId,
     mutants::{Mutant, mutated},
-    records::Member,
+    records::{Member, Standing},
     transaction::TRANSACTION_VERSION,
 };
 
@@ -121,6 +121,12 @@ impl State {
     fn check_signer(&self, signer: &PublicKey) -> Result<(), Invalid> {
         match self.store().get::<Members>(signer) {
             None | Some(Member::Device { revoked: true, .. }) => {
+                Err(Invalid::UnknownSigner { signer: *signer })
+            }
+            // A validator that was removed goes on until its committee ends.
+            Some(Member::Node { standing: Standing::Removed, .. })
+                if !self.votes_or_will(signer) =>
+            {
                 Err(Invalid::UnknownSigner { signer: *signer })
             }
             Some(_) => Ok(()),

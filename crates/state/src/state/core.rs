@@ -3,11 +3,12 @@
 
 use crate::{
     store::{StateProof, Store},
-    tables::{Deadlines, MetaRecord, Settings, SettingsRecord},
+    tables::{Committees, Deadlines, MetaRecord, Settings, SettingsRecord},
 };
 use std::sync::Arc;
 use trustmesh_types::{
     Block, Digest, NetworkId, PublicKey, Receipt,
+    committee::Committee,
     events::Event,
     genesis::{Parameters, faults_tolerated},
 };
@@ -91,16 +92,46 @@ impl State {
         &self.settings.parameters
     }
 
-    /// The validators, sorted.
+    /// Those who vote on the next block, sorted.
     #[must_use]
     pub fn validators(&self) -> &[PublicKey] {
-        &self.settings.validators
+        &self.settings.committee.validators
+    }
+
+    /// The committee that votes on the next block.
+    #[must_use]
+    pub fn committee(&self) -> &Committee {
+        &self.settings.committee
+    }
+
+    /// The committee of that number, if there was one or one is decided.
+    #[must_use]
+    pub fn committee_numbered(&self, number: u64) -> Option<Committee> {
+        self.store.get::<Committees>(&number)
+    }
+
+    /// Committees that are decided and have yet to begin, the next one first.
+    #[must_use]
+    pub fn committees_to_come(&self) -> &[Committee] {
+        &self.settings.decided
+    }
+
+    /// Whether a change of the validators waits for its height.
+    #[must_use]
+    pub fn membership_pending(&self) -> bool {
+        self.settings.waiting || !self.settings.decided.is_empty()
+    }
+
+    /// Whether a key votes, or will when a committee that is decided begins.
+    #[must_use]
+    pub fn votes_or_will(&self, key: &PublicKey) -> bool {
+        self.settings.votes_or_will(key)
     }
 
     /// Faulty validators that the network tolerates (f).
     #[must_use]
     pub fn faults_tolerated(&self) -> usize {
-        faults_tolerated(self.settings.validators.len())
+        faults_tolerated(self.validators().len())
     }
 
     /// When the next deadline fires, if a block has a timestamp then or later: leaders make

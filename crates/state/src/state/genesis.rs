@@ -4,12 +4,13 @@ use super::State;
 use crate::{
     contracts::membership::{check_node, check_operator},
     store::Store,
-    tables::{Loads, Members, Meta, MetaRecord, Settings, SettingsRecord},
+    tables::{Committees, Loads, Members, Meta, MetaRecord, Settings, SettingsRecord},
 };
 use trustmesh_types::{
     PublicKey,
+    committee::Committee,
     genesis::{Genesis, GenesisError},
-    records::{Member, NodeLoad},
+    records::{Member, NodeLoad, Standing},
     reject::Rejection,
 };
 
@@ -32,7 +33,7 @@ impl State {
         }
         for info in &genesis.nodes {
             check_node(info).map_err(refused(info.key))?;
-            let member = Member::Node { info: info.clone(), quarantined: false, changed: 0 };
+            let member = Member::Node { info: info.clone(), quarantined: false, standing: Standing::Ready, changed: 0 };
             store.put::<Members>(&info.key, &member);
             store.put::<Loads>(&info.key, &NodeLoad::default());
         }
@@ -40,8 +41,12 @@ impl State {
         let settings = SettingsRecord {
             network: genesis.network_id(),
             parameters: genesis.parameters.clone(),
-            validators: genesis.validators(),
+            committee: Committee { number: 0, first_height: 0, validators: genesis.validators() },
+            decided: Vec::new(),
+            waiting: false,
+            renewal: false,
         };
+        store.put::<Committees>(&0, &settings.committee);
         store.put::<Meta>(&(), &meta);
         store.put::<Settings>(&(), &settings);
         Ok(Self::of(meta, settings, store))

@@ -252,4 +252,4 @@ fn the_root_of_a_fixed_stream() {
     assert_eq!(net.state.root().to_string(), GOLDEN_ROOT);
 }
 
-const GOLDEN_ROOT: &str = "2a81bc381c5dbbd0cafabd6c3fcb4cabdab95fadd313b929176217303f88e0e2";
+const GOLDEN_ROOT: &str = "46097017bfc47a92beb83fe6af45f0ef02aa5153a58de2f9a994f54577342d0a";

@@ -9,8 +9,12 @@ use crate::tables::{
 use trustmesh_types::{
     AppId, Digest, PolicyId, PublicKey, RequestId, TaskId, WorkflowId,
     faults::FaultRecord,
-    records::{AppRecord, Member, NodeInfo, NodeLoad, PolicyRecord, RequestRecord, WorkflowRecord},
+    records::{
+        AppRecord, Member, NodeInfo, NodeLoad, PolicyRecord, RequestRecord, Standing,
+        WorkflowRecord,
+    },
     resources::Resources,
+    votes::Round,
 };
 
 /// A node: its membership and what it has free.
@@ -20,6 +24,8 @@ pub struct NodeView {
     pub info: NodeInfo,
     /// Barred from designation and assignment until operators lift it.
     pub quarantined: bool,
+    /// Where it stands.
+    pub standing: Standing,
     /// Height of the last change of its membership.
     pub changed: u64,
     /// Its snapshot, reservations and misses.
@@ -31,6 +37,12 @@ impl NodeView {
     #[must_use]
     pub fn available(&self) -> Resources {
         self.load.available(&self.info.capacity)
+    }
+
+    /// Whether its membership has not ended.
+    #[must_use]
+    pub const fn is_member(&self) -> bool {
+        !matches!(self.standing, Standing::Removed)
     }
 
     /// Whether its newest snapshot still counts at a block time.
@@ -90,9 +102,9 @@ impl State {
 
     fn view(&self, key: &PublicKey, member: Member) -> Option<NodeView> {
         match member {
-            Member::Node { info, quarantined, changed } => {
+            Member::Node { info, quarantined, standing, changed } => {
                 let load = self.store().get::<Loads>(key).unwrap_or_default();
-                Some(NodeView { info, quarantined, changed, load })
+                Some(NodeView { info, quarantined, standing, changed, load })
             }
             _ => None,
         }
@@ -121,11 +133,11 @@ impl State {
         self.store().iter::<Faults>().map(|(_, fault)| fault)
     }
 
-    /// Whether the ledger has charged a validator for votes of a view, or a later one.
+    /// Whether the ledger has charged a validator for votes of a round, or a later one.
     #[must_use]
-    pub fn knows_votes(&self, validator: &PublicKey, view: u64) -> bool {
+    pub fn knows_votes(&self, validator: &PublicKey, round: Round) -> bool {
         let offender = self.store().get::<Offenders>(validator);
-        offender.and_then(|it| it.voted_view).is_some_and(|charged| charged >= view)
+        offender.and_then(|it| it.voted).is_some_and(|charged| charged >= round)
     }
 
     /// Whether the ledger knows that a node's completion of a task contradicts others.

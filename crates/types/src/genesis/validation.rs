@@ -192,6 +192,13 @@ impl Parameters {
                 why: "it must be more than idle_interval_ms, or idle leaders are passed over",
             });
         }
+        if !limits::EPOCH_BLOCKS.contains(&self.epoch_blocks) {
+            return Err(GenesisError::Parameter {
+                name: "epoch_blocks",
+                got: self.epoch_blocks,
+                why: "it must be from 16 to 65536",
+            });
+        }
         if !SCHEDULERS.contains(&self.scheduler.as_str()) {
             return Err(GenesisError::Scheduler { got: self.scheduler.chars().take(80).collect() });
         }

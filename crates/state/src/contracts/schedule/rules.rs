@@ -167,7 +167,7 @@ impl Rules<'_> {
             let reason = format!("node {} of task {} {why}", key.short(), task.id);
             Err(self.unless_stale(RejectCode::IneligibleNode, reason, changed))
         };
-        let Some(Member::Node { info, quarantined, changed }) =
+        let Some(Member::Node { info, quarantined, changed, .. }) =
             self.draft.store.get::<Members>(key)
         else {
             return refuse("is no node of this network".to_owned(), &[]);

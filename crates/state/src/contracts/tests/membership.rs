@@ -38,7 +38,6 @@ fn nodes_are_admitted_within_bounds_only() {
             ("a node's key", admit(|i| i.key = secret(1).public()), MemberExists),
             ("an operator's key", admit(|i| i.key = clerk().public()), MemberExists),
             ("a device's key", admit(|i| i.key = device().public()), MemberExists),
-            ("a validator", admit(|i| i.roles.validator = true), InvalidValue),
             ("no role", admit(|i| i.roles = roles(false, false)), InvalidValue),
             ("no name", admit(|i| i.name.clear()), InvalidValue),
             ("a long name", admit(|i| i.name = "n".repeat(65)), InvalidValue),
@@ -79,6 +78,7 @@ fn nodes_are_admitted_within_bounds_only() {
         &net,
         vec![
             ("plain", admit(|_| ())),
+            ("a validator", admit(|i| i.roles.validator = true)),
             ("any operator", (clerk().public(), admit(|_| ()).1)),
             ("the longest name", admit(|i| i.name = "n".repeat(64))),
             ("IPv6", admit(|i| i.p2p_address = "[2001:db8::1]:65535".into())),

@@ -4,6 +4,7 @@ mod applications;
 mod membership;
 mod policies;
 mod rest;
+mod succession;
 mod votes;
 
 use crate::fixture::{Net, Tx};

@@ -6,10 +6,11 @@ use trustmesh_types::{
     Digest, NetworkId, Payload, SecretKey, Signature,
     events::Event,
     reject::RejectCode::{BadSignature, InvalidValue, NoConflict, UnknownMember, WrongRole},
-    votes::{ConflictingVotes, Vote},
+    votes::{ConflictingVotes, Round, Vote},
 };
 
 const VIEW: u64 = 9;
+const ROUND: Round = (0, VIEW);
 
 fn notarized(payload: u8) -> Vote {
     let signature = Signature([0; 64]);
@@ -17,8 +18,8 @@ fn notarized(payload: u8) -> Vote {
 }
 
 fn votes(key: &SecretKey, network: &NetworkId, one: Vote, other: Vote) -> ConflictingVotes {
-    let [one, other] = [one, other].map(|vote| vote.sign(key, network, VIEW));
-    ConflictingVotes::new(key.public(), VIEW, one, other)
+    let [one, other] = [one, other].map(|vote| vote.sign(key, network, ROUND));
+    ConflictingVotes::new(key.public(), ROUND, one, other)
 }
 
 fn by(signer: &SecretKey, votes: ConflictingVotes) -> Tx {
@@ -82,14 +83,14 @@ fn a_view_is_charged_for_once_and_older_ones_no_more() {
     let mut net = Net::new();
     let network = net.state.network();
     let conflicting = |view: u64| {
-        let [one, other] = [1, 2].map(|n| notarized(n).sign(&secret(2), &network, view));
-        by(&secret(1), ConflictingVotes::new(secret(2).public(), view, one, other))
+        let [one, other] = [1, 2].map(|n| notarized(n).sign(&secret(2), &network, (0, view)));
+        by(&secret(1), ConflictingVotes::new(secret(2).public(), (0, view), one, other))
     };
     let executed = net.block(10, vec![conflicting(VIEW)]);
     let voter = secret(2).public();
     let charged = |event: &Event| matches!(event, Event::Fault { node, .. } if *node == voter);
     assert_eq!(executed.events.iter().filter(|event| charged(event)).count(), 1);
-    assert!(net.state.knows_votes(&voter, VIEW) && !net.state.knows_votes(&voter, VIEW + 1));
+    assert!(net.state.knows_votes(&voter, ROUND) && !net.state.knows_votes(&voter, (0, VIEW + 1)));
     let again =
         [("the same", conflicting(VIEW), NoConflict), ("an older", conflicting(8), NoConflict)];
     refuses(&net, again.to_vec());

@@ -20,7 +20,7 @@ use trustmesh_types::{
     plan::{Assignment, Decline, Plan},
     records::{
         AppManifest, AppRecord, AppState, Member, NodeInfo, NodeRoles, OperatorInfo, RequestRecord,
-        Runtime, Status, WorkflowRecord,
+        Runtime, Standing, Status, WorkflowRecord,
     },
     reject::{RejectCode, Rejection},
     request::{Endpoint, RequestBody, StorageReceipt, Submission},
@@ -119,7 +119,12 @@ impl Mesh {
             p2p_address: "127.0.0.1:1".into(),
             http_address: "127.0.0.1:2".into(),
         };
-        let member = Member::Node { info, quarantined, changed: self.height };
+        let member = Member::Node {
+            info,
+            quarantined,
+            standing: Standing::Ready,
+            changed: self.height,
+        };
         self.store.put::<Members>(&key, &member);
     }
 
