@@ -31,7 +31,8 @@ use std::{
     path::Path,
     time::Duration,
 };
-use trustmesh_types::{PublicKey, records::NodeInfo};
+use trustmesh_state::NodeView;
+use trustmesh_types::records::NodeInfo;
 
 /// Peers beside those known at the start that mailboxes have room for.
 const SPARE_PEERS: usize = 16;
@@ -75,7 +76,8 @@ pub async fn start_node(options: NodeOptions) -> Result<(Handle, Streams, Ending
     prepare(&options.directory, options.listen)?;
     let genesis = &options.ledger.genesis;
     let first = genesis.nodes.iter().chain(&options.contacts);
-    let peers = peers(first, &genesis.validators())?;
+    let validators = genesis.validators();
+    let peers = peers(first, |node| validators.contains(&node.key))?;
     let (reply, started) = oneshot::channel();
     let (failed, ending) = oneshot::channel();
     let directory = options.directory.display().to_string();
@@ -123,13 +125,13 @@ fn address(node: &NodeInfo) -> Result<(EngineKey, Address), StartError> {
     Ok((engine_public(&node.key)?, Address::from(socket)))
 }
 
-/// The peers of a network whose validators are `validators`: those are dialled first.
+/// Nodes as peers; those that vote dial each other.
 fn peers<'a>(
     nodes: impl Iterator<Item = &'a NodeInfo> + Clone,
-    validators: &[PublicKey],
+    votes: impl Fn(&NodeInfo) -> bool,
 ) -> Result<AddressableTrackedPeers<EngineKey>, StartError> {
     let of = |primary: bool| -> Result<Map<EngineKey, Address>, StartError> {
-        let nodes = nodes.clone().filter(|n| validators.contains(&n.key) == primary);
+        let nodes = nodes.clone().filter(|node| votes(node) == primary);
         let addresses = nodes.map(address).collect::<Result<Vec<_>, _>>()?;
         Ok(Map::from_iter_dedup(addresses))
     };
@@ -146,11 +148,12 @@ async fn follow_members(handle: Handle, mut oracle: lookup::Oracle<EngineKey>, m
     let mut members = handle.members();
     loop {
         let state = handle.state();
-        let validators = state.validators_now_or_next();
         let views = state.nodes();
+        let votes = |node: &NodeInfo| state.votes_or_will(&node.key);
+        let taking_part = |view: &&NodeView| view.is_member() || votes(&view.info);
         let mut nodes: Vec<&NodeInfo> =
-            views.iter().filter(|view| view.takes_part()).map(|view| &view.info).collect();
-        nodes.sort_by_key(|node| !validators.contains(&node.key));
+            views.iter().filter(taking_part).map(|view| &view.info).collect();
+        nodes.sort_by_key(|node| !votes(node));
         if nodes.len() > most {
             tracing::warn!(
                 nodes = nodes.len(),
@@ -160,7 +163,7 @@ async fn follow_members(handle: Handle, mut oracle: lookup::Oracle<EngineKey>, m
             nodes.truncate(most);
         }
         // Id 0 was that of the start.
-        match peers(nodes.iter().copied(), &validators) {
+        match peers(nodes.iter().copied(), votes) {
             Ok(peers) => drop(oracle.track(state.height() + 1, peers)),
             Err(error) => tracing::warn!(%error, "a node can't be connected to"),
         }

@@ -1,7 +1,7 @@
 //! What a node or a simulation holds of its ledger: no generics, cheap to clone.
 
 use crate::{
-    certificate::{self, Handover},
+    certificate,
     committees::{Awaited, Committees, Handovers},
     error::{SendError, SubmitError},
     ledger::{Chain, Ledger},
@@ -18,7 +18,7 @@ use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering},
 };
-use trustmesh_state::{Finalized, State};
+use trustmesh_state::{Finalized, Handover, State};
 use trustmesh_types::{
     Block, PublicKey, SignedTransaction, TxId, codec,
     limits::MESSAGE_BYTES_MAX,
@@ -176,7 +176,7 @@ impl Handle {
     }
 
     /// How each committee after the first began, in order: what proves to whoever holds the
-    /// genesis who votes now ([`crate::verify_handovers`]).
+    /// genesis who votes now ([`trustmesh_state::follow_handovers`]).
     #[must_use]
     pub fn handovers(&self) -> Vec<Handover> {
         self.0.handovers.lock().values().cloned().collect()

@@ -56,7 +56,7 @@ mod votes_tests;
 mod wire;
 
 pub use block::LedgerBlock;
-pub use certificate::{CertificateError, Handover, verify_certificate, verify_handovers};
+pub use certificate::{CertificateError, verify_certificate};
 pub use conduct::{Chosen, Conduct};
 #[cfg(not(test))]
 pub use daemon::{Ending, start_node};

@@ -3,7 +3,7 @@
 
 use crate::keys::ledger_public;
 use bytes::Bytes;
-use commonware_codec::{DecodeExt as _, Encode as _, ReadExt as _};
+use commonware_codec::{DecodeExt as _, Encode as _, ReadExt as _, varint::UInt};
 use commonware_consensus::{
     Viewable as _,
     simplex::{
@@ -13,6 +13,7 @@ use commonware_consensus::{
     types::{Epoch, Participant, Round, View},
 };
 use commonware_cryptography::{certificate::Attestation, ed25519, sha256};
+use commonware_p2p::utils::mux;
 use commonware_utils::ordered::{Quorum as _, Set};
 use trustmesh_types::{
     Digest, NetworkId, SecretKey, Signature,
@@ -53,6 +54,7 @@ fn of_engine(vote: &EngineVote) -> Option<(u64, Participant, LedgerVote)> {
 /// prove something. Signatures are not checked: the engine reports before it looks at them.
 pub(crate) fn conflict(
     activity: &Activity<Scheme, sha256::Digest>,
+    committee: u64,
     validators: &Set<ed25519::PublicKey>,
 ) -> Option<ConflictingVotes> {
     // The pair itself is private; its encoding is the one vote after the other.
@@ -74,7 +76,7 @@ pub(crate) fn conflict(
     let voter = ledger_public(validators.key(signer)?);
     let (view, _, one) = of_engine(&one)?;
     let (_, _, other) = of_engine(&other)?;
-    Some(ConflictingVotes::new(voter, view, one, other))
+    Some(ConflictingVotes::new(voter, (committee, view), one, other))
 }
 
 fn halves<A, B>(mut encoded: Bytes) -> Option<(A, B)>
@@ -86,9 +88,9 @@ where
     encoded.is_empty().then_some(pair)
 }
 
-/// A vote as it travels, cast once more: `change` gets the view and the vote and gives what
-/// to say instead, which `key` signs in the same validator's place. For simulated attackers.
-/// `None` when the bytes are no vote or `change` has nothing to say.
+/// A vote as it travels (its committee's number first), cast once more: `change` gets the view
+/// and the vote and gives what to say instead, which `key` signs in the same validator's place.
+/// For simulated attackers. `None` when the bytes are no vote or `change` has nothing to say.
 #[must_use]
 pub fn revote(
     network: &NetworkId,
@@ -96,14 +98,20 @@ pub fn revote(
     vote: &[u8],
     change: &dyn Fn(u64, LedgerVote) -> Option<LedgerVote>,
 ) -> Option<Vec<u8>> {
-    let vote = EngineVote::decode(Bytes::copy_from_slice(vote)).ok()?;
+    let (committee, vote) = mux::parse(Bytes::copy_from_slice(vote).into()).ok()?;
+    let vote = EngineVote::decode(vote).ok()?;
     let (view, signer, form) = of_engine(&vote)?;
-    let said = change(view, form)?.sign(key, network, view);
-    Some(to_engine(view, signer, &said)?.encode().to_vec())
+    let said = change(view, form)?.sign(key, network, (committee, view));
+    let said = to_engine((committee, view), signer, &said)?;
+    Some([UInt(committee).encode().as_ref(), said.encode().as_ref()].concat())
 }
 
-fn to_engine(view: u64, signer: Participant, vote: &LedgerVote) -> Option<EngineVote> {
-    let round = Round::new(Epoch::zero(), View::new(view));
+fn to_engine(
+    (committee, view): (u64, u64),
+    signer: Participant,
+    vote: &LedgerVote,
+) -> Option<EngineVote> {
+    let round = Round::new(Epoch::new(committee), View::new(view));
     let attested = |signature: &Signature| {
         let bytes = Bytes::copy_from_slice(&signature.0);
         let signature = ed25519::Signature::decode(bytes).ok()?;

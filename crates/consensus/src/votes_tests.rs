@@ -25,6 +25,7 @@ use trustmesh_types::{
 };
 
 const VIEW: u64 = 300;
+const COMMITTEE: u64 = 3;
 
 struct Bench {
     network: NetworkId,
@@ -42,7 +43,7 @@ fn bench() -> Bench {
 }
 
 fn round() -> Round {
-    Round::new(Epoch::zero(), View::new(VIEW))
+    Round::new(Epoch::new(COMMITTEE), View::new(VIEW))
 }
 
 fn proposal(parent: u64, payload: u8) -> Proposal<sha256::Digest> {
@@ -83,7 +84,7 @@ impl Bench {
 
     fn evidence(&self) -> Vec<ConflictingVotes> {
         let all = self.reported();
-        all.iter().map(|activity| conflict(activity, &self.validators).unwrap()).collect()
+        all.iter().map(|activity| conflict(activity, COMMITTEE, &self.validators).unwrap()).collect()
     }
 }
 
@@ -92,10 +93,11 @@ fn the_engines_own_conflicting_votes_verify() {
     let bench = bench();
     for votes in bench.evidence() {
         assert_eq!(votes.verify(&bench.network), Ok(()));
-        assert_eq!((votes.voter, votes.view), (testing::validator(2).public(), VIEW));
+        let round = (COMMITTEE, VIEW);
+        assert_eq!((votes.voter, votes.round()), (testing::validator(2).public(), round));
     }
     let single = Activity::Notarize(bench.notarize(299, 1));
-    assert_eq!(conflict(&single, &bench.validators), None);
+    assert_eq!(conflict(&single, COMMITTEE, &bench.validators), None);
 }
 
 #[test]
@@ -121,7 +123,8 @@ fn two_equal_votes_are_refused() {
     let bench = bench();
     for votes in bench.evidence() {
         for same in [&votes.first, &votes.second] {
-            let twice = ConflictingVotes::new(votes.voter, VIEW, same.clone(), same.clone());
+            let (same, round) = (same.clone(), votes.round());
+            let twice = ConflictingVotes::new(votes.voter, round, same.clone(), same);
             assert_eq!(twice.verify(&bench.network), Err(NoConflict::Compatible));
         }
     }
@@ -138,12 +141,16 @@ fn a_vote_cast_again_is_what_the_engine_itself_would_sign() {
         }
         _ => None,
     };
-    let sent = Vote::Notarize(bench.notarize(299, 1)).encode();
-    let again = revote(&bench.network, &key, &sent, &change).unwrap();
-    assert_eq!(again, Vote::Notarize(bench.notarize(299, 9)).encode().to_vec());
+    // On the wire the committee's number goes before the vote.
+    let sent = |vote: Vote<Scheme, sha256::Digest>| {
+        [[COMMITTEE as u8].as_slice(), vote.encode().as_ref()].concat()
+    };
+    let vote = sent(Vote::Notarize(bench.notarize(299, 1)));
+    let again = revote(&bench.network, &key, &vote, &change).unwrap();
+    assert_eq!(again, sent(Vote::Notarize(bench.notarize(299, 9))));
 
-    let nullify: Vote<Scheme, sha256::Digest> = Vote::Nullify(bench.nullify());
-    assert_eq!(revote(&bench.network, &key, &nullify.encode(), &change), None);
+    let nullify = sent(Vote::Nullify(bench.nullify()));
+    assert_eq!(revote(&bench.network, &key, &nullify, &change), None);
     assert_eq!(revote(&bench.network, &key, b"garbage", &change), None);
 }
 

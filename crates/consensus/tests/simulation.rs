@@ -14,7 +14,8 @@ use commonware_runtime::{Clock as _, Runner as _, deterministic};
 use std::time::Duration;
 use trustmesh_consensus::{ClockOffset, SendError, StartError, SubmitError, verify_certificate};
 use trustmesh_types::{
-    Digest, Payload, SecretKey,
+    Digest, Payload, PublicKey, SecretKey,
+    committee::Committee,
     message::{Message, Recipient},
     receipt::Outcome,
 };
@@ -85,8 +86,10 @@ fn certificates_prove_finality_offline_and_nothing_else() {
 
         let (network, validators) = (world.genesis.network_id(), world.genesis.validators());
         let mut rng = world.context;
-        let mut check = |network, validators: &[_], digest: &Digest, bytes: &[u8]| {
-            verify_certificate(&mut rng, network, validators, digest, bytes)
+        let mut check = |network, validators: &[PublicKey], digest: &Digest, bytes: &[u8]| {
+            let validators = validators.to_vec();
+            let committee = Committee { number: 0, first_height: 0, validators };
+            verify_certificate(&mut rng, network, &committee, digest, bytes)
         };
         check(&network, &validators, &block.digest(), &certificate).unwrap();
         assert!(check(&network, &validators, &Digest([1; 32]), &certificate).is_err());
@@ -290,6 +293,7 @@ fn storage_of_another_network_is_refused() {
             key: validator(0),
             partition: "n0".to_owned(),
             delivered_height: None,
+            votes_unknown: false,
             clock: ClockOffset::default(),
         };
         let outcome = trustmesh_consensus::start_sim(world.context, options, network).await;

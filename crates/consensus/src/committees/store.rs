@@ -7,12 +7,12 @@
 //! node votes (8 bytes). Every blob ends with the SHA-256 of what stands before; it is synced
 //! before what follows from it is done.
 
-use crate::certificate::Handover;
 use borsh::{BorshDeserialize, BorshSerialize};
 use commonware_runtime::{
     Blob as _, Buf as _, Error as RuntimeError, ReadOptions, Storage, WriteOptions,
 };
 use std::collections::BTreeMap;
+use trustmesh_state::Handover;
 use trustmesh_types::{Digest, committee::Committee};
 
 const CHECKSUM_BYTES: usize = 32;
@@ -32,8 +32,8 @@ pub(crate) struct Kept {
     pub(crate) committees: Vec<Committee>,
     /// Those that have begun, by number.
     pub(crate) handovers: BTreeMap<u64, Handover>,
-    /// The first committee in which this node votes; 0 when nothing says otherwise.
-    pub(crate) votes_from: u64,
+    /// The first committee in which this node votes, where something says so.
+    pub(crate) votes_from: Option<u64>,
 }
 
 impl Kept {
@@ -68,7 +68,7 @@ impl CommitteeStore {
             // Cut short while it was written: nothing has followed from it.
             let Some(bytes) = self.read(storage, &name).await? else { continue };
             if name == VOTES {
-                kept.votes_from = bytes.try_into().map_or(u64::MAX, u64::from_be_bytes);
+                kept.votes_from = Some(bytes.try_into().map_or(u64::MAX, u64::from_be_bytes));
                 continue;
             }
             match borsh::from_slice(&bytes) {

@@ -7,7 +7,7 @@
 use super::{CommitteeStore, Committees};
 use crate::{
     block::LedgerBlock,
-    certificate::{self, Handover},
+    certificate,
     keys::BadKey,
     ledger::Chain,
     runtime::Runtime,
@@ -17,7 +17,7 @@ use commonware_cryptography::{Digestible as _, sha256};
 use commonware_runtime::Error as RuntimeError;
 use commonware_utils::{channel::watch, sync::Mutex};
 use std::{collections::BTreeMap, sync::Arc};
-use trustmesh_state::{State, committee_key};
+use trustmesh_state::{Handover, State};
 use trustmesh_types::{Receipt, TxId, receipt::Outcome};
 
 /// Where the committees stand.
@@ -109,13 +109,17 @@ impl Succession {
         block: &LedgerBlock,
         state: &State,
     ) -> Result<(), Lost> {
-        let certificate = self.chain.get_finalization(Height::new(block.number())).await;
         let committee = state.committee().clone();
+        let before = committee.number.checked_sub(1).and_then(|it| self.committees.get(it));
+        let certificate = self.chain.get_finalization(Height::new(block.number())).await;
+        let finality = certificate.zip(before).and_then(|(certificate, before)| {
+            certificate::finality(&certificate, &before.committee.validators)
+        });
         let handover = Handover {
-            proof: state.prove(&committee_key(committee.number)),
+            proof: state.prove_committee(committee.number),
             committee,
             header: block.block().header.clone(),
-            certificate: certificate.as_ref().map(certificate::encode).unwrap_or_default(),
+            finality,
         };
         self.store.begins(context, &handover).await?;
         self.handovers.lock().insert(handover.committee.number, handover);

@@ -85,7 +85,7 @@ pub(super) async fn assemble<E: Runtime, T: Transport>(
     let epoch_blocks = genesis.parameters.epoch_blocks;
     let mut all = vec![genesis_state.committee().clone()];
     all.extend(kept.committees.iter().cloned());
-    let committees = Committees::new(id, key, epoch_blocks, all, kept.votes_from)?;
+    let committees = Committees::new(id, key, epoch_blocks, all, kept.votes_from.unwrap_or(0))?;
 
     let mut entropy = [0; 32];
     context.fill_bytes(&mut entropy);
@@ -221,9 +221,9 @@ async fn known_committees<E: Runtime>(
     votes_unknown: bool,
 ) -> Result<Kept, commonware_runtime::Error> {
     let mut kept = store.load(context).await?;
-    if votes_unknown {
-        kept.votes_from = u64::MAX;
-        store.votes_from(context, kept.votes_from).await?;
+    if votes_unknown && kept.votes_from.is_none() {
+        store.votes_from(context, u64::MAX).await?;
+        kept.votes_from = Some(u64::MAX);
     }
     Ok(kept)
 }

@@ -113,6 +113,8 @@ pub struct World {
     pub oracle: Oracle,
     pub genesis: Genesis,
     starts: usize,
+    /// Nodes that start without knowing what they voted.
+    pub wiped: std::collections::BTreeSet<usize>,
 }
 
 impl World {
@@ -122,7 +124,7 @@ impl World {
             nodes.map(|n| engine_public(&n.key).unwrap()).collect()
         };
         let config = simulated::Config {
-            max_size: max_message_size(genesis.validators().len()),
+            max_size: max_message_size(),
             max_peers_per_set: NZUsize!(16),
             disconnect_on_block: true,
             tracked_peer_sets: NZUsize!(1),
@@ -135,7 +137,7 @@ impl World {
         )
         .await;
         network.start();
-        let world = Self { context, oracle, genesis, starts: 0 };
+        let world = Self { context, oracle, genesis, starts: 0, wiped: Default::default() };
         for n in 0..world.genesis.nodes.len() {
             world.connect(n, true).await;
         }
@@ -176,6 +178,7 @@ impl World {
             key: validator(n),
             partition: format!("n{n}"),
             delivered_height,
+            votes_unknown: self.wiped.contains(&n),
             clock: ClockOffset::default(),
         };
         let (handle, streams, task) = start_sim(context, options, network).await.unwrap();

@@ -260,6 +260,7 @@ impl Mesh {
             key: key.clone(),
             partition: format!("node{node}"),
             delivered_height: None,
+            votes_unknown: false,
             clock: slot.clock.clone(),
         };
         let ends = self.network.ends(node)?;

@@ -44,7 +44,7 @@ impl Network {
         let keys: Vec<EngineKey> =
             keys.collect::<Result<_, _>>().map_err(|e| flaw(e.to_string()))?;
         let config = simulated::Config {
-            max_size: max_message_size(keys.len()),
+            max_size: max_message_size(),
             max_peers_per_set: NonZeroUsize::new(keys.len()).unwrap_or(NonZeroUsize::MIN),
             disconnect_on_block: true,
             tracked_peer_sets: NZUsize!(1),
