@@ -7,6 +7,7 @@
     reason = "a test and its helpers fail by panicking"
 )]
 
+#[expect(dead_code, reason = "each test uses a part of it")]
 mod common;
 
 use common::{Node, World, genesis, operator, public, sign, validator};
@@ -94,6 +95,7 @@ fn a_worker_becomes_a_validator_and_the_committee_goes_on_with_it() {
             node.until(2).await;
         }
         promote(&first, 4).await;
+        world.track(1, |_| true);
         until_committee(&mut nodes, 1).await;
         assert_eq!(first.state().validators(), validators(&[0, 1, 2, 3, 4]));
         let from = first.status().height;

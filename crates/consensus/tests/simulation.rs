@@ -7,6 +7,7 @@
     reason = "a test and its helpers fail by panicking"
 )]
 
+#[expect(dead_code, reason = "each test uses a part of it")]
 mod common;
 
 use common::{World, genesis, note, operator, public, sign, validator};

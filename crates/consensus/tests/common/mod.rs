@@ -1,8 +1,11 @@
 //! A simulated network of ledgers: virtual time, 5 ms links, one seed.
 
-use commonware_p2p::simulated::{self, Link};
+use commonware_p2p::{
+    Manager as _, TrackedPeers,
+    simulated::{self, Link},
+};
 use commonware_runtime::{Handle as Task, Supervisor as _, deterministic};
-use commonware_utils::{NZUsize, Probability};
+use commonware_utils::{NZUsize, Probability, ordered::Set};
 use std::{sync::Arc, time::Duration};
 use trustmesh_consensus::{
     ClockOffset, EngineKey, Handle, Options, Oracle, Streams, engine_public, max_message_size,
@@ -146,6 +149,15 @@ impl World {
 
     fn key(&self, n: usize) -> EngineKey {
         engine_public(&self.genesis.nodes[n].key).unwrap()
+    }
+
+    /// Tells the network who votes by now, as a daemon does itself.
+    pub fn track(&self, id: u64, votes: impl Fn(usize) -> bool) {
+        let of = |primary: bool| {
+            let nodes = (0..self.genesis.nodes.len()).filter(|n| votes(*n) == primary);
+            Set::from_iter_dedup(nodes.map(|n| self.key(n)))
+        };
+        let _ = self.oracle.manager().track(id, TrackedPeers::new(of(true), of(false)));
     }
 
     /// Links a node with all others, or cuts it off.
