@@ -2,9 +2,10 @@
 
 use crate::{bytes::HexBytes, problem::ErrorCode};
 use serde::{Deserialize, Serialize};
+use trustmesh_state::Handover;
 use trustmesh_types::{
-    Block, Digest, Header, NetworkId, PublicKey, SignedTransaction, TxId, events::Event,
-    receipt::Outcome, request::StorageReceipt,
+    Block, Digest, Header, NetworkId, PublicKey, SignedTransaction, TxId, committee::Committee,
+    events::Event, receipt::Outcome, request::StorageReceipt,
 };
 
 /// Where a node and its ledger stand.
@@ -32,10 +33,27 @@ pub struct LedgerStatus {
     pub validators: u32,
     /// How many of them may fail.
     pub faults_tolerated: u32,
+    /// The number of their committee.
+    pub committee: u64,
+    /// Whether a change of the validators waits for its height.
+    pub membership_pending: bool,
+    /// Whether this node votes by now: a validator that comes back without its votes follows
+    /// until the next committee.
+    pub votes: bool,
     /// Whether it follows the chain, as far as it can tell.
     pub caught_up: bool,
     /// The node's program version.
     pub version: String,
+}
+
+/// Who votes, and what proves it to whoever holds the genesis.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Committees {
+    /// How each committee after that of genesis began, in order
+    /// ([`trustmesh_state::follow_handovers`]).
+    pub handovers: Vec<Handover>,
+    /// Committees that are decided and have yet to begin.
+    pub to_come: Vec<Committee>,
 }
 
 /// A block, without its transactions' content.

@@ -48,6 +48,8 @@ pub const BLOCK_RECEIPTS: &str = "/v1/blocks/{height}/receipts";
 pub const FAULTS: &str = "/v1/faults";
 /// GET [`crate::ParametersView`].
 pub const PARAMETERS: &str = "/v1/parameters";
+/// GET [`crate::Committees`].
+pub const COMMITTEES: &str = "/v1/committees";
 /// GET [`crate::LedgerStatus`].
 pub const LEDGER_STATUS: &str = "/v1/ledger/status";
 /// GET the genesis document.

@@ -6,32 +6,46 @@ use crate::{
     http::{Call, Connection, Failure},
     options::Options,
 };
+use futures::future::join_all;
 use reqwest::Method;
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
-use trustmesh_api::{ErrorCode, Problem};
+use trustmesh_api::{Committees, ErrorCode, Problem, paths};
+use trustmesh_state::{first_committee, follow_handovers};
 use trustmesh_types::{
     NetworkId, PublicKey,
+    committee::Committee,
     genesis::{Genesis, faults_tolerated},
     reject::RejectCode,
 };
 
 /// Most nodes that are remembered beside the endpoints given.
 const LEARNED_MAX: usize = 256;
+/// Between two times that endpoints are asked who votes.
+const COMMITTEE_INTERVAL: Duration = Duration::from_secs(30);
+/// Endpoints that do not say by then who votes are not waited for.
+const COMMITTEE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Who votes, as far as it was proved to this client, and when it asked last.
+#[derive(Clone)]
+struct KnownCommittee {
+    committee: Committee,
+    asked: Option<Instant>,
+}
 
 struct Inner {
     network: NetworkId,
     options: Options,
     connections: Vec<Connection>,
-    /// Those of genesis: for ever the network's.
-    validators: Vec<Endpoint>,
+    genesis: Genesis,
+    committee: Mutex<KnownCommittee>,
     learned: Mutex<BTreeMap<PublicKey, Connection>>,
     preferred: AtomicUsize,
 }
@@ -75,12 +89,15 @@ impl Client {
         let network = genesis.network_id();
         let connect = |e| Connection::new(e, network, &options);
         let connections = endpoints.into_iter().map(connect).collect::<Result<_, _>>()?;
-        let validators = genesis.nodes.iter().filter(|node| node.roles.validator);
         let inner = Inner {
             network,
             options,
             connections,
-            validators: validators.map(Endpoint::of_node).collect(),
+            committee: Mutex::new(KnownCommittee {
+                committee: first_committee(genesis),
+                asked: None,
+            }),
+            genesis: genesis.clone(),
             learned: Mutex::default(),
             preferred: AtomicUsize::new(0),
         };
@@ -91,6 +108,12 @@ impl Client {
     #[must_use]
     pub fn network(&self) -> NetworkId {
         self.inner.network
+    }
+
+    /// The network's genesis.
+    #[must_use]
+    pub fn genesis_document(&self) -> &Genesis {
+        &self.inner.genesis
     }
 
     /// The patience.
@@ -294,29 +317,66 @@ impl Client {
         self.learn(&Endpoint::of_node(&info))
     }
 
-    /// Validators that must show the same before it is believed: one more than may be faulty.
-    pub(crate) fn attesting(&self) -> usize {
-        faults_tolerated(self.inner.validators.len()) + 1
-    }
-
-    /// Connections to all validators: `first` before the others, if it is one, and those that
-    /// are among the endpoints before those that are not.
-    pub(crate) fn validators(&self, first: &PublicKey) -> Result<Vec<Connection>, ClientError> {
-        let votes = |node: &PublicKey| self.inner.validators.iter().any(|v| v.node == *node);
+    /// Connections to all validators, and how many of them must show the same before it is
+    /// believed: one more than may be faulty. `first` goes before the others, if it is one, and
+    /// those among the endpoints before those that are not.
+    pub(crate) async fn validators(
+        &self,
+        first: &PublicKey,
+    ) -> Result<(Vec<Connection>, usize), ClientError> {
+        let committee = self.committee().await;
         let mut all = self.connections();
-        all.retain(|c| votes(&c.endpoint.node));
-        for endpoint in &self.inner.validators {
-            if all.iter().any(|c| c.endpoint.node == endpoint.node) {
+        all.retain(|c| committee.contains(&c.endpoint.node));
+        for validator in &committee.validators {
+            if all.iter().any(|c| c.endpoint.node == *validator) {
                 continue;
             }
-            let known = self.learned().get(&endpoint.node).cloned();
-            all.push(known.map_or_else(|| self.learn(endpoint), Ok)?);
+            let genesis = self.inner.genesis.nodes.iter().find(|node| node.key == *validator);
+            let connection = match genesis {
+                Some(node) => self.learn(&Endpoint::of_node(node)),
+                // Where it is may be anybody's word: TLS shows that it is itself.
+                None => self.connection_to(validator).await,
+            };
+            all.extend(connection.ok());
         }
         // One node may stand twice among the endpoints, by two addresses.
         let mut seen = BTreeSet::new();
         all.retain(|c| seen.insert(c.endpoint.node));
         all.sort_by_key(|c| c.endpoint.node != *first);
-        Ok(all)
+        Ok((all, faults_tolerated(committee.validators.len()) + 1))
+    }
+
+    /// Who votes: the newest committee that any endpoint proves. What none proves anew stays
+    /// as it was; it is asked for again after a while.
+    async fn committee(&self) -> Committee {
+        let known = self.known_committee().clone();
+        if known.asked.is_some_and(|asked| asked.elapsed() < COMMITTEE_INTERVAL) {
+            return known.committee;
+        }
+        let call = self.call_get(paths::COMMITTEES.to_owned());
+        let asks = self.connections().into_iter().map(|connection| {
+            let (client, call) = (self.clone(), call.clone());
+            async move {
+                let asked = client.send_to::<Committees>(&connection, &call);
+                tokio::time::timeout(COMMITTEE_TIMEOUT, asked).await
+            }
+        });
+        let answers = join_all(asks).await.into_iter().flatten().flatten().flatten();
+        let proved = answers.filter_map(|answer| {
+            follow_handovers(&self.inner.genesis, &answer.handovers).ok()?.pop()
+        });
+        let newest = proved.max_by_key(|it| it.number);
+        let mut known = self.known_committee();
+        known.asked = Some(Instant::now());
+        if let Some(newest) = newest.filter(|it| it.number > known.committee.number) {
+            known.committee = newest;
+        }
+        known.committee.clone()
+    }
+
+    fn known_committee(&self) -> MutexGuard<'_, KnownCommittee> {
+        // Its two fields are never half changed.
+        self.inner.committee.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn learn(&self, endpoint: &Endpoint) -> Result<Connection, ClientError> {
@@ -328,7 +388,7 @@ impl Client {
         Ok(connection)
     }
 
-    fn learned(&self) -> std::sync::MutexGuard<'_, BTreeMap<PublicKey, Connection>> {
+    fn learned(&self) -> MutexGuard<'_, BTreeMap<PublicKey, Connection>> {
         // A map of connections is never half changed.
         self.inner.learned.lock().unwrap_or_else(PoisonError::into_inner)
     }

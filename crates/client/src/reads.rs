@@ -3,10 +3,11 @@
 use crate::{client::Client, error::ClientError};
 use serde::Serialize;
 use trustmesh_api::{
-    AppView, BlockReceipts, BlockView, DeviceView, FaultQuery, FaultView, LedgerStatus, ListQuery,
-    NodeView, Page, ParametersView, Placements, PolicyView, RangeQuery, RawBlocks, RequestQuery,
-    RequestSummary, RequestView, WorkflowView, paths,
+    AppView, BlockReceipts, BlockView, Committees, DeviceView, FaultQuery, FaultView, LedgerStatus,
+    ListQuery, NodeView, Page, ParametersView, Placements, PolicyView, RangeQuery, RawBlocks,
+    RequestQuery, RequestSummary, RequestView, WorkflowView, paths,
 };
+use trustmesh_state::{Handover, follow_handovers};
 use trustmesh_types::{AppId, PolicyId, PublicKey, RequestId, WorkflowId, genesis::Genesis};
 
 /// A path with a query. Values are names, keys and numbers, which need no escaping.
@@ -37,6 +38,21 @@ fn escape(text: &str) -> String {
 
 /// Every read fails as a call does ([`ClientError`]).
 impl Client {
+    /// How the committees followed that of genesis, checked.
+    ///
+    /// # Errors
+    /// [`ClientError::BadAnswer`] as well when one does not follow from the one before.
+    pub async fn handovers(&self) -> Result<Vec<Handover>, ClientError> {
+        let answer: Committees = self.get(paths::COMMITTEES.to_owned()).await?;
+        match follow_handovers(self.genesis_document(), &answer.handovers) {
+            Ok(_) => Ok(answer.handovers),
+            Err(error) => Err(ClientError::BadAnswer {
+                address: paths::COMMITTEES.to_owned(),
+                reason: error.to_string(),
+            }),
+        }
+    }
+
     /// Where the ledger and the node that answers stand.
     ///
     /// # Errors

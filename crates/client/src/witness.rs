@@ -115,12 +115,12 @@ impl Client {
         until: Instant,
     ) -> Result<RequestView, ClientError> {
         let until = until.max(Instant::now() + GRACE);
-        let needed = self.attesting();
+        let (validators, needed) = self.validators(holder).await?;
         let mut inquiry = Inquiry {
             client: self,
             call: self.call_get(paths::request(id)),
             asks: JoinSet::new(),
-            fresh: self.validators(holder)?.into(),
+            fresh: validators.into(),
             tally: Tally::new(needed),
             without: BTreeMap::new(),
         };

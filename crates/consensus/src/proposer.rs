@@ -80,8 +80,7 @@ async fn hold<E: Runtime>(
     let idle_until = context.current() + application.idle_interval;
     let due =
         parent.next_deadline_ms().map_or(idle_until, |due_ms| application.clock.at_ms(due_ms));
-    let until =
-        if parent.membership_pending() { context.current() } else { due.min(idle_until) };
+    let until = if parent.membership_pending() { context.current() } else { due.min(idle_until) };
     loop {
         let arrival = application.pool.arrival();
         let chosen = application.pool.select(parent);

@@ -37,7 +37,7 @@ fn bench() -> Bench {
     let genesis = testing::genesis(4);
     let network = genesis.network_id();
     let validators = keys::participants(&genesis.validators()).unwrap();
-    let scheme = keys::scheme(&network, validators.clone(), &testing::validator(2));
+    let scheme = keys::scheme(&network, validators.clone(), Some(&testing::validator(2)));
     assert!(scheme.me().is_some());
     Bench { network, validators, scheme }
 }
@@ -84,7 +84,9 @@ impl Bench {
 
     fn evidence(&self) -> Vec<ConflictingVotes> {
         let all = self.reported();
-        all.iter().map(|activity| conflict(activity, COMMITTEE, &self.validators).unwrap()).collect()
+        all.iter()
+            .map(|activity| conflict(activity, COMMITTEE, &self.validators).unwrap())
+            .collect()
     }
 }
 

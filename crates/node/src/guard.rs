@@ -25,9 +25,33 @@ struct Marker {
     format: u32,
     network: NetworkId,
     node: PublicKey,
+    /// Whether the directory was made for a node that has never run ([`prepare`]). One that
+    /// a node finds missing and makes anew may stand in for one that was lost.
+    #[serde(default = "yes")]
+    prepared: bool,
     /// Parts that were there once. A directory from before they were noted names none.
     #[serde(default)]
     made: Made,
+}
+
+/// Directories from before it was noted.
+const fn yes() -> bool {
+    true
+}
+
+/// Makes the data directory of a node that has never run: once in a key's life, by whoever
+/// made the key. A node without one takes it that its data may have been lost, and does not
+/// vote until the network has a new committee.
+///
+/// # Errors
+/// [`GuardError`] when there is a directory already, or it can't be written.
+pub fn prepare(directory: &Path, network: &NetworkId, node: &PublicKey) -> Result<(), GuardError> {
+    std::fs::create_dir(directory).map_err(|e| io("make", directory, &e))?;
+    let (network, node, made) = (*network, *node, Made::default());
+    write(
+        &directory.join("network.json"),
+        &Marker { format: FORMAT, network, node, prepared: true, made },
+    )
 }
 
 /// A data directory that must not be used.
@@ -80,7 +104,8 @@ pub enum GuardError {
     #[error(
         "{} is missing or empty, but this node has run with it: without {holds} it could contradict what it has signed; \
          put the data directory back as it was when the node last ran (an older copy lacks the newest of it), \
-         or, if it is lost for good, give the node a new key and have an operator admit that",
+         or, if it is lost for good, move the whole data directory away: the node then follows the chain and \
+         votes again when the network has a new committee",
         path.display()
     )]
     Lost {
@@ -126,8 +151,13 @@ impl DataGuard {
             .map_err(|e| io("open", &path, &e))?;
         let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock)
             .map_err(|_| GuardError::InUse { path: directory.to_owned() })?;
-        let fresh =
-            Marker { format: FORMAT, network: *network, node: *node, made: Made::default() };
+        let fresh = Marker {
+            format: FORMAT,
+            network: *network,
+            node: *node,
+            prepared: false,
+            made: Made::default(),
+        };
         let path = directory.join("network.json");
         let marker = match std::fs::read(&path) {
             Ok(bytes) => check(directory, &path, &bytes, &fresh)?,

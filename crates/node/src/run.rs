@@ -11,7 +11,7 @@ use crate::{
     http::{self, App},
     keystore,
     mailbox::Mailbox,
-    recorder,
+    readying, recorder,
     stop::{Stop, Trigger},
     telemetry, tls, upkeep,
 };
@@ -25,7 +25,9 @@ use tokio::{
     task::JoinHandle,
 };
 use trustmesh_agent::Config;
-use trustmesh_consensus::{ClockOffset, Handle, NodeOptions, Options, start_node, votes_directory};
+use trustmesh_consensus::{
+    ClockOffset, Handle, NodeOptions, Options, start_node, votes_directories,
+};
 use trustmesh_data::{Store, StoreConfig};
 use trustmesh_executor::{RunnerConfig, WasmRunner};
 use trustmesh_types::{PublicKey, SecretKey, genesis::Genesis};
@@ -74,7 +76,7 @@ fn identity(config: &NodeConfig) -> Result<(Genesis, SecretKey), NodeError> {
 /// Where the parts of the data directory are.
 fn layout(config: &NodeConfig, genesis: &Genesis, node: &PublicKey) -> Layout {
     let ledger = config.data_dir.join("ledger");
-    let votes = votes_directory(&ledger, PARTITION);
+    let votes = votes_directories(&ledger, PARTITION);
     let store = config.data_dir.join("store.redb");
     Layout { store, ledger, votes, validator: genesis.validators().contains(node) }
 }
@@ -89,6 +91,7 @@ pub async fn run(config: NodeConfig) -> Result<(), NodeError> {
     let layout = layout(&config, &genesis, &key.public());
     let (_guard, parts) =
         DataGuard::take(&config.data_dir, &network, &key.public(), layout.clone())?;
+    let votes_unknown = !parts.prepared();
     let bytes_max = config.storage.bytes_max;
     let store = Store::open(&layout.store, StoreConfig { bytes_max, ..StoreConfig::default() })?;
     let tls = tls::server_config(&key)?;
@@ -106,10 +109,13 @@ pub async fn run(config: NodeConfig) -> Result<(), NodeError> {
             key: key.clone(),
             partition: PARTITION.to_owned(),
             delivered_height: Some(history.height()),
+            votes_unknown,
             clock: ClockOffset::default(),
         },
         directory: layout.ledger,
         listen: config.listen.p2p,
+        contacts: Vec::new(),
+        peers_max: None,
         threads: THREADS,
     })
     .await?;
@@ -139,7 +145,7 @@ pub async fn run(config: NodeConfig) -> Result<(), NodeError> {
         recovered: completions::recover(&store, now_ms())?,
     };
     let deeds = Deeds {
-        key,
+        key: key.clone(),
         network,
         consensus: consensus.clone(),
         store: store.clone(),
@@ -149,6 +155,7 @@ pub async fn run(config: NodeConfig) -> Result<(), NodeError> {
     };
     let (recorder, recording) = recorder::start(history.clone(), feed, stop.clone());
     let driver = Driver::new(agent, deeds, outcomes_end, streams, calls, recorder);
+    tokio::spawn(readying::run(app.clone(), key));
     let serving = tokio::spawn(http::serve(listener, tls, app));
     tokio::spawn(parts.watch(stop.clone()));
     tokio::spawn(upkeep::run(store, mailbox, history, stop.clone()));

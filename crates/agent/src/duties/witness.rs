@@ -16,7 +16,7 @@ pub(crate) struct Charges {
 
 /// Brings a proof to the ledger, unless this node has done so.
 pub(crate) fn report(core: &mut Core, charges: &mut Charges, votes: ConflictingVotes) {
-    if core.state.knows_votes(&votes.voter, votes.view) {
+    if core.state.knows_votes(&votes.voter, votes.round()) {
         return;
     }
     if charges.reported.len() >= limits::CHARGES_MAX {

@@ -12,9 +12,9 @@ fn votes(mesh: &Mesh, view: u64, payload: u8) -> ConflictingVotes {
     let [one, other] = [0, payload].map(|n| {
         let signature = Signature([0; 64]);
         let vote = Vote::Notarize { parent_view: 1, payload: Digest([n; 32]), signature };
-        vote.sign(&key, &network, view)
+        vote.sign(&key, &network, (0, view))
     });
-    ConflictingVotes::new(key.public(), view, one, other)
+    ConflictingVotes::new(key.public(), (0, view), one, other)
 }
 
 fn reports(effects: &[Effect]) -> Vec<&ConflictingVotes> {

@@ -5,13 +5,7 @@
 //! in no committee that was decided before the ledger took its word for that.
 
 use super::{CommitteeStore, Committees};
-use crate::{
-    block::LedgerBlock,
-    certificate,
-    keys::BadKey,
-    ledger::Chain,
-    runtime::Runtime,
-};
+use crate::{block::LedgerBlock, certificate, keys::BadKey, ledger::Chain, runtime::Runtime};
 use commonware_consensus::types::Height;
 use commonware_cryptography::{Digestible as _, sha256};
 use commonware_runtime::Error as RuntimeError;

@@ -130,13 +130,13 @@ pub(super) async fn assemble<E: Runtime, T: Transport>(
         .map_err(|e| recovery_error(e, directory.clone()))?;
     ledger.reset(tip, state.clone());
     committees.advance(state.height());
-    let first = first_term(&archive.chain, &kept, genesis_digest, (tip, &state))
-        .await
-        .ok_or_else(|| StartError::Damaged {
+    let first = first_term(&archive.chain, &kept, genesis_digest, (tip, &state)).await.ok_or_else(
+        || StartError::Damaged {
             directory: directory.clone(),
             height: state.committee().first_height,
             reason: "the block before the committee's first one is missing".to_owned(),
-        })?;
+        },
+    )?;
     let (tell_term, term) = watch::channel(Term { decided: committees.count(), ..first });
     let handovers: Handovers = Arc::new(Mutex::new(kept.handovers));
     let awaited = Awaited::default();

@@ -76,7 +76,7 @@ impl World {
             Digested::precomputed(b, digest)
         });
         deterministic::Runner::timed(Duration::from_secs(60)).start(|context| async move {
-            verify(&context, &application, &leader, ancestry::from_iter(chain)).await
+            verify(&context, &application, (&leader, 0), ancestry::from_iter(chain)).await
         })
     }
 }

@@ -69,6 +69,11 @@ impl Parts {
         Ok(Self { path, marker, layout })
     }
 
+    /// Whether the directory was made for a node that had never run.
+    pub(crate) const fn prepared(&self) -> bool {
+        self.marker.prepared
+    }
+
     /// Notes the parts that there are now; gives whether all are.
     pub(crate) fn note(&mut self) -> Result<bool, GuardError> {
         let (there, before) = (look(&self.layout)?, self.marker.made);

@@ -8,7 +8,7 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use trustmesh_api::{Health, LedgerStatus, Ready};
+use trustmesh_api::{Committees, Health, LedgerStatus, Ready};
 use trustmesh_types::genesis::Genesis;
 
 const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -39,6 +39,12 @@ pub(super) async fn genesis(State(http): State<Shared>) -> Json<Genesis> {
     Json((*http.app.genesis).clone())
 }
 
+pub(super) async fn committees(State(http): State<Shared>) -> Json<Committees> {
+    let consensus = &http.app.consensus;
+    let to_come = consensus.state().committees_to_come().to_vec();
+    Json(Committees { handovers: consensus.handovers(), to_come })
+}
+
 pub(super) async fn ledger_status(State(http): State<Shared>) -> Json<LedgerStatus> {
     let app = &http.app;
     let (state, status) = (app.consensus.state(), app.consensus.status());
@@ -56,6 +62,9 @@ pub(super) async fn ledger_status(State(http): State<Shared>) -> Json<LedgerStat
         pending: status.pending as u64,
         validators: count(state.validators().len()),
         faults_tolerated: count(state.faults_tolerated()),
+        committee: status.committee,
+        membership_pending: state.membership_pending(),
+        votes: status.votes,
         caught_up: app.ready().ready,
         version: version(),
     })

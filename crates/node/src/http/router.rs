@@ -37,6 +37,7 @@ pub(super) fn router(http: Shared) -> Router {
         .route(paths::FAULTS, get(faults::faults))
         .route(paths::PARAMETERS, get(parameters::parameters))
         .route(paths::RAW_BLOCKS, get(blocks::raw_blocks))
+        .route(paths::COMMITTEES, get(health::committees))
         .route(paths::LEDGER_STATUS, get(health::ledger_status))
         .route(paths::GENESIS, get(health::genesis))
         .route(paths::EVENTS, get(events::events))

@@ -4,7 +4,7 @@ use super::error::{LocalError, io};
 use crate::{
     clock::now_ms,
     config::{Admission, HttpLimits, Listen, Log, NodeConfig, Retention, Storage},
-    keystore,
+    guard, keystore,
 };
 use std::{
     collections::BTreeMap,
@@ -111,6 +111,10 @@ pub(super) fn create(folder: &Path, options: &LocalOptions) -> Result<Genesis, L
     let path = folder.join("genesis.json");
     let text = serde_json::to_string_pretty(&genesis)
         .map_err(|e| io("write", &path, &std::io::Error::other(e)))?;
+    for info in &genesis.nodes {
+        let data = folder.join(&info.name).join("data");
+        guard::prepare(&data, &genesis.network_id(), &info.key)?;
+    }
     // Last: a folder with a genesis is whole.
     std::fs::write(&path, text + "\n").map_err(|e| io("write", &path, &e))?;
     Ok(genesis)

@@ -1,6 +1,6 @@
 //! What can go wrong with a local mesh.
 
-use crate::{config::ConfigError, keystore::KeyError};
+use crate::{config::ConfigError, guard::GuardError, keystore::KeyError};
 use std::path::PathBuf;
 
 /// What the operating system and the engine say of a port that is taken.
@@ -21,6 +21,9 @@ pub enum LocalError {
         /// The folder.
         path: PathBuf,
     },
+    /// A node's data directory can't be made.
+    #[error(transparent)]
+    Guard(#[from] GuardError),
     /// The operating system refused.
     #[error("can't {action} {}: {reason}", path.display())]
     Io {

@@ -87,9 +87,14 @@ impl Law {
             | Payload::RetireWorkflow { .. }
             | Payload::SetPolicy(_)
             | Payload::RemovePolicy { .. }
-            | Payload::LiftQuarantine { .. } => operator,
+            | Payload::LiftQuarantine { .. }
+            | Payload::RemoveNode { .. }
+            | Payload::ReplaceNode { .. }
+            | Payload::ChangeNode(_)
+            | Payload::QuarantineNode { .. } => operator,
             Payload::DeployApp(_) | Payload::SetAppState { .. } => publisher,
-            Payload::ReportResources(_)
+            Payload::Ready
+            | Payload::ReportResources(_)
             | Payload::SubmitRequest(_)
             | Payload::ConfirmSchedule(_)
             | Payload::DeclineSchedule(_)

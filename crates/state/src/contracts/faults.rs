@@ -60,11 +60,7 @@ pub fn charge(
 
 /// Whether a validator was never charged for votes of this round or a later one; from now on
 /// it was.
-pub(crate) fn first_of_round(
-    draft: &mut Draft<'_>,
-    validator: &PublicKey,
-    round: Round,
-) -> bool {
+pub(crate) fn first_of_round(draft: &mut Draft<'_>, validator: &PublicKey, round: Round) -> bool {
     let mut offender = draft.store.get::<Offenders>(validator).unwrap_or_default();
     if offender.voted.is_some_and(|charged| charged >= round) {
         return false;

@@ -33,7 +33,12 @@ impl State {
         }
         for info in &genesis.nodes {
             check_node(info).map_err(refused(info.key))?;
-            let member = Member::Node { info: info.clone(), quarantined: false, standing: Standing::Ready, changed: 0 };
+            let member = Member::Node {
+                info: info.clone(),
+                quarantined: false,
+                standing: Standing::Ready,
+                changed: 0,
+            };
             store.put::<Members>(&info.key, &member);
             store.put::<Loads>(&info.key, &NodeLoad::default());
         }

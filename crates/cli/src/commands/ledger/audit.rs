@@ -2,7 +2,7 @@
 //!
 //! Invariant: a block passes only if it follows its parent, every transaction's signature
 //! verifies, executing it on the parent's state gives the roots of its header, and, where a
-//! certificate comes with it, 2f+1 of genesis' validators signed it. A certificate makes its
+//! certificate comes with it, 2f+1 of the committee signed it that the state before it names. A certificate makes its
 //! block's ancestors final too, so a block without one is final when a later one has one.
 
 use super::finality::Finality;
@@ -78,7 +78,7 @@ impl Audit {
     pub fn new(genesis: &Genesis, entropy: [u8; 32]) -> Result<Self, GenesisError> {
         let state = State::genesis(genesis)?;
         Ok(Self {
-            finality: Finality::new(genesis.network_id(), genesis.validators(), entropy),
+            finality: Finality::new(genesis.network_id(), entropy),
             parent: genesis.block(state.root()).digest(),
             state,
             entropy,
@@ -110,7 +110,7 @@ impl Audit {
         link("state root", header.state_root, executed.state.root())?;
         let digest = header.digest();
         if let Some(certificate) = certificate {
-            self.finality.check(&digest, certificate)?;
+            self.finality.check(self.state.committee(), &digest, certificate)?;
             self.checked.certificates += 1;
             self.checked.final_height = next;
         }

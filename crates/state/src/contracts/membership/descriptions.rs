@@ -71,4 +71,3 @@ fn address(what: &str, value: &str) -> Result<(), Rejection> {
     }
     Err(invalid(format!("{what} {value} is not host:port, like node1.example:9000")))
 }
-

@@ -37,4 +37,3 @@ fn exists(key: &PublicKey, member: &Member) -> Rejection {
         format!("{} is {what} already; one key is one member, use another key", key.short());
     Rejection::new(RejectCode::MemberExists, reason)
 }
-

@@ -23,9 +23,7 @@ type Found = (NodeInfo, bool, Standing);
 
 fn found(draft: &Draft<'_>, node: &PublicKey) -> Result<Found, Rejection> {
     match draft.store.get::<Members>(node) {
-        Some(Member::Node { info, quarantined, standing, .. })
-            if standing != Standing::Removed =>
-        {
+        Some(Member::Node { info, quarantined, standing, .. }) if standing != Standing::Removed => {
             Ok((info, quarantined, standing))
         }
         _ => {

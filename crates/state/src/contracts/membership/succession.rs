@@ -47,10 +47,7 @@ pub(crate) fn look_again(draft: &mut Draft<'_>) -> Result<(), Rejection> {
 /// # Errors
 /// [`Rejection`] when the change would leave too few or too many validators, or too few of
 /// them up to decide anything.
-pub(super) fn wanted(
-    draft: &mut Draft<'_>,
-    renewed: Option<&PublicKey>,
-) -> Result<(), Rejection> {
+pub(super) fn wanted(draft: &mut Draft<'_>, renewed: Option<&PublicKey>) -> Result<(), Rejection> {
     let Some(mut settings) = draft.store.get::<Settings>(&()) else { return Ok(()) };
     let wanted = validators(draft);
     let differs = wanted != newest(&settings).validators;

@@ -1,9 +1,8 @@
 //! Which committee follows which: membership that changes while the network works.
 
 use crate::{
-    Handover, State,
+    Handover, State, first_committee,
     fixture::{Net, Tx, genesis, node_info, operator, secret},
-    first_committee,
 };
 use proptest::prelude::*;
 use trustmesh_types::{
@@ -76,7 +75,7 @@ fn a_node_that_is_ready_votes_when_the_epoch_after_has_ended() {
     let wanted =
         Committee { number: 1, first_height: 3 * EPOCH, validators: sorted(&[1, 2, 3, 4, 20]) };
     assert_eq!(events, [Event::CommitteeDecided(wanted.clone())]);
-    assert_eq!(net.state.committees_to_come(), [wanted.clone()]);
+    assert_eq!(net.state.committees_to_come(), std::slice::from_ref(&wanted));
     assert_eq!(net.until(3 * EPOCH - 2), []);
     assert_eq!(net.state.committee().number, 0);
     assert_eq!(net.until(3 * EPOCH - 1), [Event::CommitteeBegan { committee: 1 }]);
@@ -165,10 +164,7 @@ fn a_node_that_goes_is_barred_at_once_and_votes_to_the_end_of_its_committee() {
     assert!(net.state.admit(&tx, &tx.id()).is_err(), "it is no member any more");
     // And may come back.
     net.applied(vec![admit(1)]);
-    assert_eq!(
-        net.state.node(&key(1)).unwrap().standing,
-        Standing::Joining { replaces: None }
-    );
+    assert_eq!(net.state.node(&key(1)).unwrap().standing, Standing::Joining { replaces: None });
 }
 
 #[test]

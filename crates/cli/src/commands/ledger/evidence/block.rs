@@ -1,11 +1,12 @@
 //! That a transaction and what became of it stand in a final block.
 
 use super::BlockProof;
-use crate::commands::ledger::finality::Finality;
+use crate::commands::ledger::finality::{Finality, committee_at};
 use trustmesh_consensus::CertificateError;
 use trustmesh_types::{
     Block, NetworkId, TxId,
     codec::DecodeError,
+    committee::Committee,
     crypto::BadSignature,
     receipt::{self, Outcome},
 };
@@ -67,10 +68,15 @@ pub struct Shown {
 impl BlockProof {
     /// Checks all of it. Nothing is taken from the file but what the certificate, the header
     /// and the signature vouch for.
-    pub fn check(&self, network: &NetworkId, finality: &mut Finality) -> Result<Shown, NotShown> {
+    pub fn check(
+        &self,
+        network: &NetworkId,
+        committees: &[Committee],
+        finality: &mut Finality,
+    ) -> Result<Shown, NotShown> {
         let block = Block::decode(&self.block.0)?;
         let height = block.header.height;
-        self.check_final(&block, finality)?;
+        self.check_final(&block, committees, finality)?;
         if receipt::receipts_root(&self.receipts) != block.header.receipts_root {
             return Err(NotShown::Receipts { height });
         }
@@ -85,7 +91,12 @@ impl BlockProof {
 
     /// The certificate is the block's own or that of a later one, which makes all before it
     /// final too.
-    fn check_final(&self, block: &Block, finality: &mut Finality) -> Result<(), NotShown> {
+    fn check_final(
+        &self,
+        block: &Block,
+        committees: &[Committee],
+        finality: &mut Finality,
+    ) -> Result<(), NotShown> {
         let (mut height, mut digest) = (block.header.height, block.digest());
         for header in &self.later {
             if header.parent != digest || Some(header.height) != height.checked_add(1) {
@@ -93,7 +104,8 @@ impl BlockProof {
             }
             (height, digest) = (header.height, header.digest());
         }
-        let checked = finality.check(&digest, &self.certificate.0);
+        let committee = committee_at(committees, height).ok_or(NotShown::Header { height })?;
+        let checked = finality.check(committee, &digest, &self.certificate.0);
         checked.map_err(|source| NotShown::NotFinal { height, source })
     }
 }

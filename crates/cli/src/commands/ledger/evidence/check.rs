@@ -8,13 +8,15 @@ use super::{
     block::{NotShown, Shown},
     completions::{self, NoConflict},
 };
-use crate::commands::ledger::finality::Finality;
+use crate::commands::ledger::finality::{Finality, committee_at};
 use serde::Serialize;
+use trustmesh_state::{NotFollowing, follow_handovers};
 use trustmesh_types::{
     NetworkId, Payload, PublicKey, TxId,
+    committee::Committee,
     evidence::SignedCompletion,
     faults::FaultEvidence,
-    genesis::{Genesis, faults_tolerated},
+    genesis::Genesis,
     receipt::Outcome,
     reject::RejectCode,
     votes::{self, ConflictingVotes},
@@ -47,6 +49,9 @@ pub enum Broken {
         /// The genesis'.
         expected: NetworkId,
     },
+    /// The committees do not follow each other.
+    #[error(transparent)]
+    Committees(#[from] NotFollowing),
     /// The block does not show it.
     #[error(transparent)]
     Block(#[from] NotShown),
@@ -117,14 +122,19 @@ fn prove(
     if bundle.network != network {
         return Err(Broken::OtherNetwork { got: bundle.network, expected: network });
     }
-    let validators = genesis.validators();
-    let tolerated = faults_tolerated(validators.len());
-    let mut finality = Finality::new(network, validators.clone(), entropy);
-    let shown = bundle.block.check(&network, &mut finality)?;
+    let committees = follow_handovers(genesis, &bundle.handovers)?;
+    let mut finality = Finality::new(network, entropy);
+    let shown = bundle.block.check(&network, &committees, &mut finality)?;
     same_block(bundle, &shown)?;
     let header = &shown.block.header;
+    let committee = committee_at(&committees, header.height)
+        .ok_or(Broken::Block(NotShown::Header { height: header.height }))?;
+    let who = match committee.number {
+        0 => "the validators that genesis names".to_owned(),
+        number => format!("committee {number}, to which genesis leads by handovers,"),
+    };
     proved.push(format!(
-        "Block {} ({}) is final: a quorum of the validators that genesis names signed for it.",
+        "Block {} ({}) is final: a quorum of {who} signed for it.",
         header.height,
         header.digest().short()
     ));
@@ -132,27 +142,28 @@ fn prove(
         FaultEvidence::Transaction(id) => refused(bundle, &shown, id, proved),
         FaultEvidence::Completions(all) => {
             reported(bundle, &shown, all, proved)?;
-            Ok(completions::prove(bundle, genesis, all, tolerated, proved)?)
+            Ok(completions::prove(bundle, (genesis, committee), all, proved)?)
         }
-        FaultEvidence::Votes(all) => contradicted(bundle, &validators, all, proved),
+        FaultEvidence::Votes(all) => contradicted(bundle, &committees, all, proved),
     }
 }
 
 /// A validator signed two votes of one view that no honest validator signs both.
 fn contradicted(
     bundle: &Bundle,
-    validators: &[PublicKey],
+    committees: &[Committee],
     votes: &ConflictingVotes,
     proved: &mut Vec<String>,
 ) -> Result<(), Broken> {
     let node = bundle.fault.node;
-    if votes.voter != node || !validators.contains(&node) {
+    let committee = committees.iter().find(|it| it.number == votes.committee);
+    if votes.voter != node || !committee.is_some_and(|it| it.contains(&node)) {
         return Err(Broken::OtherVoter { voter: votes.voter, node });
     }
     votes.verify(&bundle.network)?;
     proved.push(format!(
-        "Validator {node} signed two votes of view {} that contradict each other.",
-        votes.view
+        "Validator {node} signed two votes of view {} of committee {} that contradict each other.",
+        votes.view, votes.committee
     ));
     Ok(())
 }

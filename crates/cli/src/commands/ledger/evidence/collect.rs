@@ -30,7 +30,14 @@ pub async fn collect(client: &Client, fault: &FaultRecord) -> Done<Bundle> {
         _ => None,
     };
     let (version, network) = (VERSION, client.network());
-    Ok(Bundle { version, network, fault: fault.clone(), block, declared })
+    let mut handovers = client.handovers().await?;
+    handovers.retain(|it| it.committee.first_height <= last_height(&block, fault.height));
+    Ok(Bundle { version, network, fault: fault.clone(), handovers, block, declared })
+}
+
+/// Height of the block that the certificate is for.
+fn last_height(block: &BlockProof, height: u64) -> u64 {
+    block.later.last().map_or(height, |header| header.height)
 }
 
 /// Whether a transaction is the one that shows a fault.

@@ -5,8 +5,9 @@ use super::{Bundle, Declared};
 use std::collections::BTreeSet;
 use trustmesh_types::{
     Domain, NetworkId, PublicKey, TaskId, codec,
+    committee::Committee,
     evidence::{Completion, SignedCompletion},
-    genesis::Genesis,
+    genesis::{Genesis, faults_tolerated},
     reject::RejectCode,
 };
 
@@ -56,9 +57,8 @@ pub enum NoConflict {
 /// Proves the fault that the completions show.
 pub fn prove(
     bundle: &Bundle,
-    genesis: &Genesis,
+    (genesis, committee): (&Genesis, &Committee),
     all: &[SignedCompletion],
-    tolerated: usize,
     proved: &mut Vec<String>,
 ) -> Result<(), NoConflict> {
     let node = bundle.fault.node;
@@ -87,7 +87,7 @@ pub fn prove(
             Ok(())
         }
         Some(_) => Err(NoConflict::SameOutput),
-        None => outvoted(bundle, genesis, (first, others), tolerated, proved),
+        None => outvoted(bundle, (genesis, committee), (first, others), proved),
     }
 }
 
@@ -106,18 +106,17 @@ fn check_form(network: &NetworkId, all: &[SignedCompletion]) -> Result<(), NoCon
 /// declared deterministic: one of them is honest, so the first output is wrong.
 fn outvoted(
     bundle: &Bundle,
-    genesis: &Genesis,
+    (genesis, committee): (&Genesis, &Committee),
     (first, others): (&Completion, &[SignedCompletion]),
-    tolerated: usize,
     proved: &mut Vec<String>,
 ) -> Result<(), NoConflict> {
     let output = others.first().map(|it| it.completion.output);
     if output == Some(first.output) {
         return Err(NoConflict::SameOutput);
     }
-    let validators = genesis.validators();
+    let tolerated = faults_tolerated(committee.validators.len());
     let agrees = |it: &&Completion| {
-        Some(it.output) == output && it.inputs == first.inputs && validators.contains(&it.node)
+        Some(it.output) == output && it.inputs == first.inputs && committee.contains(&it.node)
     };
     let agreeing: BTreeSet<PublicKey> =
         others.iter().map(|it| &it.completion).filter(agrees).map(|it| it.node).collect();

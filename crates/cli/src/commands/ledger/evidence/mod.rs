@@ -26,6 +26,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use trustmesh_api::HexBytes;
+use trustmesh_state::Handover;
 use trustmesh_types::{
     Header, NetworkId, Receipt, SignedTransaction, faults::FaultRecord, records::AppRecord,
     request::RequestBody, workflow::Workflow,
@@ -46,6 +47,9 @@ pub struct Bundle {
     pub network: NetworkId,
     /// The fault, with the evidence that the ledger keeps of it.
     pub fault: FaultRecord,
+    /// How the committees followed that of genesis, up to the one that voted on the block.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub handovers: Vec<Handover>,
     /// The block that records it.
     pub block: BlockProof,
     /// For an output that others contradict: what says that it must have been the same.

@@ -9,6 +9,7 @@ use trustmesh_api::HexBytes;
 use trustmesh_types::{
     AppId, Digest, Domain, NetworkId, Payload, RequestId, SecretKey, TaskId, Transaction,
     WorkflowId, codec,
+    committee::Committee,
     evidence::{Completion, SignedCompletion, TaskInput},
     faults::{FaultEvidence, FaultRecord},
     genesis::{GENESIS_VERSION, Genesis, Parameters},
@@ -20,8 +21,12 @@ use trustmesh_types::{
     workflow::{Task, Workflow},
 };
 
-/// f of a network of four validators.
-const TOLERATED: usize = 1;
+/// Four validators, of which one may be faulty.
+fn committee() -> Committee {
+    let mut validators: Vec<_> = (1..=4).map(|n| key(n).public()).collect();
+    validators.sort_unstable();
+    Committee { number: 0, first_height: 0, validators }
+}
 
 fn key(n: u8) -> SecretKey {
     SecretKey::from_seed([n; 32])
@@ -135,6 +140,7 @@ fn bundle(code: RejectCode, all: Vec<SignedCompletion>, declared: Option<Declare
             evidence: FaultEvidence::Completions(all),
             pardoned: false,
         },
+        handovers: Vec::new(),
         block: BlockProof {
             transaction: note.sign(&key(1)),
             block: HexBytes(vec![]),
@@ -149,7 +155,7 @@ fn bundle(code: RejectCode, all: Vec<SignedCompletion>, declared: Option<Declare
 fn verdict(bundle: &Bundle) -> Result<usize, NoConflict> {
     let FaultEvidence::Completions(all) = &bundle.fault.evidence else { panic!("completions") };
     let mut proved = Vec::new();
-    prove(bundle, &genesis(), all, TOLERATED, &mut proved).map(|()| proved.len())
+    prove(bundle, (&genesis(), &committee()), all, &mut proved).map(|()| proved.len())
 }
 
 fn two_by_one() -> Vec<SignedCompletion> {

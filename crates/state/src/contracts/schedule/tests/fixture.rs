@@ -119,12 +119,8 @@ impl Mesh {
             p2p_address: "127.0.0.1:1".into(),
             http_address: "127.0.0.1:2".into(),
         };
-        let member = Member::Node {
-            info,
-            quarantined,
-            standing: Standing::Ready,
-            changed: self.height,
-        };
+        let member =
+            Member::Node { info, quarantined, standing: Standing::Ready, changed: self.height };
         self.store.put::<Members>(&key, &member);
     }
 
