@@ -1,13 +1,17 @@
 //! The ordered archive of final blocks and their certificates (marshal), and how blocks
 //! spread and are fetched.
 //!
-//! Sizes: a section holds the items of about two hours at the idle pace; buffers are what an
-//! idle node rewrites at each block, so they are small.
+//! Sizes: a section is what pruning takes away at once, two files in each half of the archive,
+//! which stay open; so it must not be small. Pages and buffers change little: what an idle node
+//! writes is a page of the disk for each file that it syncs (docs/disk.md).
 
-use super::transport::Transport;
+use super::{
+    lazy::{Gate, Lazy},
+    transport::Transport,
+};
 use crate::{
     application::LedgerApplication, block::LedgerBlock, keys::EngineKey, ledger::Chain,
-    runtime::Runtime,
+    limits::BLOCKS_PER_SECTION, options::archive_partition, runtime::Runtime,
 };
 use commonware_broadcast::buffered;
 use commonware_consensus::{
@@ -21,7 +25,10 @@ use commonware_cryptography::{
 };
 use commonware_parallel::Sequential;
 use commonware_runtime::{Handle, buffer::paged::CacheRef};
-use commonware_storage::{archive::prunable, translator::EightCap};
+use commonware_storage::{
+    archive::{Archive as _, prunable},
+    translator::EightCap,
+};
 use commonware_utils::{NZU16, NZU64, NZUsize, NonZeroDuration};
 use std::{num::NonZeroUsize, time::Duration};
 
@@ -50,13 +57,13 @@ fn archive<C>(
 ) -> prunable::Config<EightCap, C> {
     prunable::Config {
         translator: EightCap,
-        metadata_partition: format!("{partition}-{name}-metadata"),
-        key_partition: format!("{partition}-{name}-keys"),
+        metadata_partition: archive_partition(partition, name, "metadata"),
+        key_partition: archive_partition(partition, name, "keys"),
         key_page_cache: cache.clone(),
-        value_partition: format!("{partition}-{name}-values"),
+        value_partition: archive_partition(partition, name, "values"),
         compression: None,
         codec_config: codec,
-        items_per_section: NZU64!(4096),
+        items_per_section: BLOCKS_PER_SECTION,
         key_write_buffer: WRITE_BUFFER,
         value_write_buffer: WRITE_BUFFER,
         replay_buffer: REPLAY_BUFFER,
@@ -69,6 +76,10 @@ pub(super) struct Archive {
     pub(super) task: Handle<()>,
     /// Height up to which blocks were delivered and acknowledged before.
     pub(super) processed: u64,
+    /// The lowest height whose block it has.
+    pub(super) oldest: u64,
+    /// Which blocks are on disk.
+    pub(super) gate: Gate,
 }
 
 /// What the archive is started with.
@@ -125,6 +136,10 @@ pub(super) async fn start<E: Runtime, T: Transport>(
     let blocks = prunable::Archive::init(context.child("blocks"), config)
         .await
         .map_err(|e| e.to_string())?;
+    let oldest = blocks.first_index().unwrap_or(1);
+    let gate = Gate::default();
+    let finalizations = Lazy::new(finalizations, gate.clone());
+    let blocks = Lazy::new(blocks, gate.clone());
     let digest = genesis.digest();
     let (actor, chain, _) = Actor::<_, Standard<LedgerBlock>, _, _, _, _, _>::init(
         context.child("marshal"),
@@ -151,7 +166,7 @@ pub(super) async fn start<E: Runtime, T: Transport>(
     .await;
     let task = actor.start(application, buffer, resolver);
     let processed = chain.get_processed().await.map_or(0, |p| Height::get(p.height()));
-    Ok(Archive { chain, task, processed })
+    Ok(Archive { chain, task, processed, oldest, gate })
 }
 
 pub(super) fn one_second() -> NonZeroDuration {

@@ -14,6 +14,7 @@ use crate::{
     conduct::Conduct,
     error::StartError,
     handle::{Handle, Parts, Streams},
+    kept::Kept,
     keys,
     ledger::{Delivery, Ledger, Observer, RecoveryError, Snapshots, recover},
     limits::{
@@ -109,7 +110,13 @@ pub(super) async fn assemble<E: Runtime, T: Transport>(
             .await
             .map_err(|e| storage("the archive of blocks", e))?;
 
-    let snapshots = Snapshots { partition: format!("{partition}-snapshots"), network: id };
+    let floor = Arc::new(AtomicU64::new(0));
+    let snapshots = Snapshots {
+        partition: format!("{partition}-snapshots"),
+        network: id,
+        floor: floor.clone(),
+    };
+    snapshots.find_floor(&context).await.map_err(|e| storage("a snapshot", e.to_string()))?;
     let from = delivered_height.unwrap_or(u64::MAX).min(archive.processed);
     let start = (genesis_digest, genesis_state);
     let (tip, state) = recover(&context, &archive.chain, &snapshots, start, from)
@@ -128,6 +135,7 @@ pub(super) async fn assemble<E: Runtime, T: Transport>(
         chain: archive.chain.clone(),
         finalized,
         observer,
+        gate: archive.gate,
         last_snapshot: (state.height(), state.timestamp_ms()),
     };
     let archived = archive.processed;
@@ -153,6 +161,7 @@ pub(super) async fn assemble<E: Runtime, T: Transport>(
         intake: wires.intake,
         outbox: wires.outbox,
         chain: archive.chain,
+        kept: Kept::new(archive.oldest, floor),
         view,
         height,
         joined,
