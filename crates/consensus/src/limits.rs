@@ -82,3 +82,5 @@ pub const REGOSSIP_INTERVAL: Duration = Duration::from_secs(1);
 pub const CLOCK_WAIT_MS_MAX: u64 = 3_000;
 /// How long a shutdown may take before the runtime is left to end by itself.
 pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+/// Block time without anything to do after which an empty block is due: leaders before pass.
+pub const IDLE_BLOCK_TIME_MAX: Duration = Duration::from_secs(20);
