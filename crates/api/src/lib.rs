@@ -27,8 +27,9 @@ pub mod results;
 pub use bytes::HexBytes;
 pub use faults::{BlockReceipts, FaultQuery, FaultView, ParametersView};
 pub use ledger::{
-    ArtifactReceipts, BlockView, EventView, Fate, Health, LedgerStatus, RawBlock, RawBlocks, Ready,
-    SubmitTransactions, Submitted, TransactionView, TransactionsSubmitted,
+    ArtifactReceipts, BlockView, EventView, Fate, Health, LedgerStatus, RawBlock, RawBlocks,
+    RawHeader, RawHeaders, Ready, SubmitTransactions, Submitted, TransactionView,
+    TransactionsSubmitted,
 };
 pub use members::{AppView, DeviceView, NodeView, PolicyView, WorkflowView};
 pub use page::{ListQuery, Page, RangeQuery, RequestQuery, WaitQuery};

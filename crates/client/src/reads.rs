@@ -4,8 +4,8 @@ use crate::{client::Client, error::ClientError};
 use serde::Serialize;
 use trustmesh_api::{
     AppView, BlockReceipts, BlockView, DeviceView, FaultQuery, FaultView, LedgerStatus, ListQuery,
-    NodeView, Page, ParametersView, Placements, PolicyView, RangeQuery, RawBlocks, RequestQuery,
-    RequestSummary, RequestView, WorkflowView, paths,
+    NodeView, Page, ParametersView, Placements, PolicyView, RangeQuery, RawBlocks, RawHeaders,
+    RequestQuery, RequestSummary, RequestView, WorkflowView, paths,
 };
 use trustmesh_types::{AppId, PolicyId, PublicKey, RequestId, WorkflowId, genesis::Genesis};
 
@@ -211,6 +211,14 @@ impl Client {
     /// [`ClientError`].
     pub async fn parameters(&self) -> Result<ParametersView, ClientError> {
         self.get(paths::PARAMETERS.to_owned()).await
+    }
+
+    /// Headers with their certificates, those of pruned blocks too.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn raw_headers(&self, query: &RangeQuery) -> Result<RawHeaders, ClientError> {
+        self.get(with_query(paths::RAW_HEADERS, query)).await
     }
 
     /// Whole blocks with their certificates, for whoever checks them.

@@ -7,7 +7,8 @@ use super::{
     shares::{Share, Shares},
 };
 use crate::{
-    clock, config, driver::Control, feed::Feed, history::History, mailbox::Mailbox, stop::Stop,
+    clock, config, driver::Control, feed::Feed, history::History, mailbox::Mailbox,
+    pruning::Headers, stop::Stop,
 };
 use std::{net::IpAddr, sync::Arc};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -50,6 +51,8 @@ pub(crate) struct App {
     pub(crate) mailbox: Mailbox,
     /// What happened.
     pub(crate) history: History,
+    /// Headers of all blocks.
+    pub(crate) headers: Headers,
     /// What happens.
     pub(crate) feed: Feed,
     /// For its figures.

@@ -133,7 +133,12 @@ impl Audit {
     }
 }
 
-fn link<T: PartialEq + ToString>(what: &'static str, got: T, expected: T) -> Result<(), Mismatch> {
+/// Compares a field.
+pub fn link<T: PartialEq + ToString>(
+    what: &'static str,
+    got: T,
+    expected: T,
+) -> Result<(), Mismatch> {
     if got == expected {
         return Ok(());
     }
