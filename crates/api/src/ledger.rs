@@ -21,7 +21,11 @@ pub struct LedgerStatus {
     pub node_name: String,
     /// Height of the newest finalized block that it executed.
     pub height: u64,
-    /// Timestamp of that block.
+    /// The lowest height whose block this node has whole: older ones are pruned, all but
+    /// header and certificate. 0 from a node that does not say.
+    #[serde(default)]
+    pub oldest_block: u64,
+    /// Timestamp of the newest block.
     pub timestamp_ms: u64,
     /// Root of the state after it.
     pub state_root: Digest,
@@ -98,6 +102,29 @@ pub struct RawBlocks {
     pub height: u64,
     /// The blocks; fewer than asked for where the answer would be too large.
     pub blocks: Vec<RawBlock>,
+}
+
+/// A block's header with its finality certificate: what stays of a pruned block.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RawHeader {
+    /// Its height.
+    pub height: u64,
+    /// The encoded header.
+    pub header: HexBytes,
+    /// The encoded certificate; empty for a block that became final through a later one.
+    pub certificate: HexBytes,
+}
+
+/// Headers, by height.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RawHeaders {
+    /// Height of the newest finalized block.
+    pub height: u64,
+    /// The lowest height whose block this node has whole.
+    pub oldest_block: u64,
+    /// The headers, from the height asked for on without a gap; fewer than asked for at the end
+    /// of the chain, none where this node never had them.
+    pub headers: Vec<RawHeader>,
 }
 
 /// A transaction and what became of it.

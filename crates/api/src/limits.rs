@@ -18,6 +18,8 @@ pub const PAGE_ENTRIES_MAX: u32 = 500;
 pub const PAGE_ENTRIES_DEFAULT: u32 = 50;
 /// Most blocks in one answer of whole blocks.
 pub const RAW_BLOCKS_MAX: u32 = 64;
+/// Most headers of one answer with their certificates.
+pub const RAW_HEADERS_MAX: u32 = 512;
 /// Longest wait of a long poll.
 pub const WAIT_MS_MAX: u64 = 60_000;
 /// Longest workflow definition.

@@ -42,6 +42,10 @@ pub const BLOCKS: &str = "/v1/blocks";
 pub const BLOCK: &str = "/v1/blocks/{height}";
 /// GET [`crate::RawBlocks`]: whole blocks and their certificates, for whoever checks them.
 pub const RAW_BLOCKS: &str = "/v1/raw-blocks";
+/// GET [`crate::RawHeaders`]: headers and their certificates, those of pruned blocks too.
+pub const RAW_HEADERS: &str = "/v1/raw-headers";
+/// GET [`crate::RawHeader`], of a pruned block too.
+pub const BLOCK_HEADER: &str = "/v1/blocks/{height}/header";
 /// GET [`crate::BlockReceipts`].
 pub const BLOCK_RECEIPTS: &str = "/v1/blocks/{height}/receipts";
 /// GET a page of [`crate::FaultView`], newest first.

@@ -83,6 +83,8 @@ own_codes! {
     NoResult = "no_result", 410, "The request ended without a result";
     /// The result was held as long as promised, and is gone.
     ResultExpired = "result_expired", 410, "The result is no longer held";
+    /// The block's content is older than what this node keeps; its header is still there.
+    Pruned = "pruned", 410, "The block is older than what this node keeps";
     /// The body is too large.
     TooLarge = "too_large", 413, "The body is too large";
     /// The content type is not what the path takes.

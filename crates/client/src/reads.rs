@@ -5,7 +5,7 @@ use serde::Serialize;
 use trustmesh_api::{
     AppView, BlockReceipts, BlockView, Committees, DeviceView, FaultQuery, FaultView, LedgerStatus,
     ListQuery, NodeView, Page, ParametersView, Placements, PolicyView, RangeQuery, RawBlocks,
-    RequestQuery, RequestSummary, RequestView, WorkflowView, paths,
+    RawHeaders, RequestQuery, RequestSummary, RequestView, WorkflowView, paths,
 };
 use trustmesh_state::{Handover, follow_handovers};
 use trustmesh_types::{AppId, PolicyId, PublicKey, RequestId, WorkflowId, genesis::Genesis};
@@ -227,6 +227,14 @@ impl Client {
     /// [`ClientError`].
     pub async fn parameters(&self) -> Result<ParametersView, ClientError> {
         self.get(paths::PARAMETERS.to_owned()).await
+    }
+
+    /// Headers with their certificates, those of pruned blocks too.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn raw_headers(&self, query: &RangeQuery) -> Result<RawHeaders, ClientError> {
+        self.get(with_query(paths::RAW_HEADERS, query)).await
     }
 
     /// Whole blocks with their certificates, for whoever checks them.

@@ -4,6 +4,7 @@ use crate::{
     certificate,
     committees::{Awaited, Committees, Handovers},
     error::{SendError, SubmitError},
+    kept::Kept,
     ledger::{Chain, Ledger},
     pool::{Arrival, Incoming, Pool},
     wire::Outgoing,
@@ -74,6 +75,7 @@ pub(crate) struct Parts {
     pub(crate) intake: mpsc::Sender<Arrival>,
     pub(crate) outbox: mpsc::Sender<Outgoing>,
     pub(crate) chain: Chain,
+    pub(crate) kept: Kept,
     pub(crate) view: Arc<AtomicU64>,
     pub(crate) height: watch::Receiver<u64>,
     pub(crate) members: watch::Receiver<u64>,
@@ -212,6 +214,30 @@ impl Handle {
     pub async fn finalization(&self, height: u64) -> Option<Vec<u8>> {
         let finalization = self.0.chain.get_finalization(Height::new(height)).await?;
         Some(certificate::encode(&finalization))
+    }
+
+    /// The lowest height whose block this node has.
+    #[must_use]
+    pub fn oldest(&self) -> u64 {
+        self.0.kept.oldest()
+    }
+
+    /// The height below which [`Handle::prune`] of `height` would leave no blocks: a restart
+    /// needs those since the oldest snapshot, and they go by
+    /// [`crate::limits::BLOCKS_PER_SECTION`].
+    #[must_use]
+    pub fn prunable(&self, height: u64) -> u64 {
+        self.0.kept.prunable(height)
+    }
+
+    /// Drops blocks and their certificates below `height`, as far as [`Handle::prunable`] lets
+    /// it. Whoever asks later, this node's peers included, does not get them here.
+    pub fn prune(&self, height: u64) {
+        let below = self.prunable(height);
+        if below > self.oldest() {
+            self.0.kept.raise(below);
+            self.0.chain.prune(Height::new(below));
+        }
     }
 
     /// Sends a message to other nodes. Nobody says whether it arrives.

@@ -34,6 +34,7 @@ mod daemon;
 mod engine;
 mod error;
 mod handle;
+mod kept;
 mod keys;
 mod ledger;
 pub mod limits;
@@ -66,7 +67,7 @@ pub use engine::{
 pub use error::{LedgerFailed, SendError, StartError, SubmitError};
 pub use handle::{Handle, Status, Streams};
 pub use keys::{BadKey, EngineKey, engine_public, engine_secret, ledger_public};
-pub use options::{NodeOptions, Options, votes_directories};
+pub use options::{NodeOptions, Options, archive_directories, votes_directories};
 pub use pool::PoolError;
 pub use rates::Rates;
 pub use runtime::ClockOffset;

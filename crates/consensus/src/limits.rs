@@ -2,7 +2,8 @@
 //!
 //! What crosses nodes is bounded by [`trustmesh_types::limits`] instead.
 
-use std::time::Duration;
+use commonware_utils::NZU64;
+use std::{num::NonZeroU64, time::Duration};
 
 /// Most transactions that wait in the mempool.
 pub const POOL_TRANSACTIONS_MAX: usize = 32_768;
@@ -51,8 +52,14 @@ pub const SNAPSHOT_BLOCKS_MIN: u64 = 256;
 pub const SNAPSHOT_TIME_MS_MIN: u64 = 60_000;
 /// Blocks after which a snapshot is due whatever the time: what a restart replays at most.
 pub const SNAPSHOT_BLOCKS_MAX: u64 = 4_096;
-/// Snapshots that are kept.
-pub const SNAPSHOTS_KEPT: usize = 2;
+/// Snapshots that are kept. Blocks go only below the oldest of them: one may turn out to be
+/// damaged, and one may be newer than what the consumer has on disk.
+pub const SNAPSHOTS_KEPT: usize = 3;
+/// Blocks that go together when old ones go: a file holds so many.
+pub const BLOCKS_PER_SECTION: NonZeroU64 = NZU64!(1024);
+/// Empty blocks of which none need be on disk; fewer than the engine delivers before it waits
+/// for the first to be dealt with.
+pub const LAZY_BLOCKS_MAX: u64 = 8;
 /// Finalized blocks that wait for the consumer.
 pub const FINALIZED_QUEUE_MAX: usize = 64;
 /// Messages of other nodes that wait for the consumer.
@@ -75,3 +82,5 @@ pub const REGOSSIP_INTERVAL: Duration = Duration::from_secs(1);
 pub const CLOCK_WAIT_MS_MAX: u64 = 3_000;
 /// How long a shutdown may take before the runtime is left to end by itself.
 pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+/// Block time without anything to do after which an empty block is due: leaders before pass.
+pub const IDLE_BLOCK_TIME_MAX: Duration = Duration::from_secs(20);

@@ -59,6 +59,25 @@ pub fn votes_directories(directory: &Path, partition: &str) -> PathBuf {
     directory.join(format!("{partition}-votes"))
 }
 
+/// The directories of a ledger's archive, which pruning makes smaller: those of blocks and of
+/// certificates, each of values and keys. A file in them is named by the height that its section
+/// begins with, in hexadecimal.
+#[must_use]
+pub fn archive_directories(directory: &Path, partition: &str) -> [PathBuf; 4] {
+    let of = |name, part| directory.join(archive_partition(partition, name, part));
+    [
+        of("blocks", "values"),
+        of("blocks", "keys"),
+        of("finalizations", "values"),
+        of("finalizations", "keys"),
+    ]
+}
+
+/// A partition of the archive.
+pub(crate) fn archive_partition(partition: &str, name: &str, part: &str) -> String {
+    format!("{partition}-{name}-{part}")
+}
+
 /// The partition of a ledger's votes in a committee.
 pub(crate) fn votes_partition(partition: &str, committee: u64) -> String {
     match committee {

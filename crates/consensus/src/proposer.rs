@@ -2,15 +2,18 @@
 //! (PROTOCOL §2; DESIGN, decision 4).
 //!
 //! It proposes at once when a transaction waits, a deadline of the state is due, or a change
-//! of the validators waits for its height; else when a deadline becomes due, else after the
-//! idle interval, which keeps the chain's clock going.
+//! of the validators waits for its height; else when a deadline becomes due. When the idle
+//! interval ends before, it declines: the others pass its turn over at once, as it says so
+//! itself, which writes a quarter of what an empty block does (docs/disk.md). Only when the
+//! last block is [`IDLE_BLOCK_TIME_MAX`] old it proposes an empty one, which keeps the chain's
+//! clock going.
 
 use crate::{
     application::LedgerApplication,
     block::LedgerBlock,
     conduct,
     ledger::{self, Executed},
-    limits::INLINE_TRANSACTIONS_MAX,
+    limits::{IDLE_BLOCK_TIME_MAX, INLINE_TRANSACTIONS_MAX},
     runtime::{self, Runtime},
 };
 use commonware_consensus::marshal::ancestry::Ancestry;
@@ -26,8 +29,8 @@ use trustmesh_types::{
 };
 
 /// Holds, builds and executes a block on the parent that `ancestry` starts with, for the
-/// committee of that number. `None` when that parent can't become final any more, or another
-/// committee votes on what follows it.
+/// committee of that number. `None` when that parent can't become final any more, another
+/// committee votes on what follows it, or there is nothing to propose.
 pub(crate) async fn propose<E: Runtime>(
     context: &E,
     application: &LedgerApplication,
@@ -40,7 +43,7 @@ pub(crate) async fn propose<E: Runtime>(
     if state.committee().number != committee {
         return None;
     }
-    let mut chosen = hold(context, application, &state).await;
+    let mut chosen = hold(context, application, &state).await?;
 
     let conduct = application.conduct.clone();
     let mut timestamp_ms = application.clock.now_ms(context).max(state.timestamp_ms() + 1);
@@ -70,22 +73,33 @@ pub(crate) async fn propose<E: Runtime>(
     }
 }
 
-/// Waits for something to propose on `parent`; gives the transactions, none when it is time
-/// for an empty block.
+/// Waits for something to propose on `parent`; gives the transactions, which are none when it is
+/// time for an empty block. `None` when it is not, at the end of the idle interval.
 async fn hold<E: Runtime>(
     context: &E,
     application: &LedgerApplication,
     parent: &State,
-) -> Vec<(TxId, Arc<SignedTransaction>)> {
+) -> Option<Vec<(TxId, Arc<SignedTransaction>)>> {
     let idle_until = context.current() + application.idle_interval;
-    let due =
-        parent.next_deadline_ms().map_or(idle_until, |due_ms| application.clock.at_ms(due_ms));
-    let until = if parent.membership_pending() { context.current() } else { due.min(idle_until) };
+    let longest_ms = u64::try_from(IDLE_BLOCK_TIME_MAX.as_millis()).unwrap_or(u64::MAX);
+    let beat_ms = parent.timestamp_ms().saturating_add(longest_ms);
+    let due_ms = parent.next_deadline_ms().map_or(beat_ms, |deadline_ms| deadline_ms.min(beat_ms));
+    let due = if parent.membership_pending() {
+        context.current()
+    } else {
+        application.clock.at_ms(due_ms)
+    };
+    let until = due.min(idle_until);
     loop {
         let arrival = application.pool.arrival();
         let chosen = application.pool.select(parent);
-        if !chosen.is_empty() || context.current() >= until {
-            return chosen;
+        if !chosen.is_empty() || context.current() >= due {
+            return Some(chosen);
+        }
+        if context.current() >= until {
+            // A block that did not become final by itself does so with the one on it.
+            let wanted = application.ledger.height() < parent.height();
+            return wanted.then_some(chosen);
         }
         select! {
             _ = arrival => {},

@@ -22,6 +22,7 @@ pub mod keystore;
 pub mod local;
 mod mailbox;
 mod metrics;
+mod pruning;
 mod readying;
 mod recorder;
 mod run;

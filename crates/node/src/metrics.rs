@@ -12,8 +12,9 @@ pub(crate) fn text(consensus: &Handle, store: &Store) -> String {
         text.truncate(cut);
     }
     let status = consensus.status();
-    let gauges: [(&str, &str, u64); 3] = [
+    let gauges: [(&str, &str, u64); 4] = [
         ("trustmesh_height", "Height of the newest final block", status.height),
+        ("trustmesh_oldest_block", "Height of the oldest whole block", consensus.oldest()),
         ("trustmesh_pending", "Transactions that wait for a block", status.pending as u64),
         ("trustmesh_store_bytes", "Bytes of blobs and documents", store.usage().bytes()),
     ];

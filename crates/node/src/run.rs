@@ -11,6 +11,7 @@ use crate::{
     http::{self, App},
     keystore,
     mailbox::Mailbox,
+    pruning::{Headers, Pruning},
     readying, recorder,
     stop::{Stop, Trigger},
     telemetry, tls, upkeep,
@@ -26,7 +27,7 @@ use tokio::{
 };
 use trustmesh_agent::Config;
 use trustmesh_consensus::{
-    ClockOffset, Handle, NodeOptions, Options, start_node, votes_directories,
+    ClockOffset, Handle, NodeOptions, Options, archive_directories, start_node, votes_directories,
 };
 use trustmesh_data::{Store, StoreConfig};
 use trustmesh_executor::{RunnerConfig, WasmRunner};
@@ -112,7 +113,7 @@ pub async fn run(config: NodeConfig) -> Result<(), NodeError> {
             votes_unknown,
             clock: ClockOffset::default(),
         },
-        directory: layout.ledger,
+        directory: layout.ledger.clone(),
         listen: config.listen.p2p,
         contacts: Vec::new(),
         peers_max: None,
@@ -120,6 +121,9 @@ pub async fn run(config: NodeConfig) -> Result<(), NodeError> {
     })
     .await?;
     consensus.limit_signers(config.admission.signer_transactions_per_second);
+    let headers = Headers::new(&store, consensus.clone());
+    let [block_values, ..] = archive_directories(&layout.ledger, PARTITION);
+    let pruning = Pruning::new(headers.clone(), block_values, config.retention);
     let (trigger, stop) = Stop::new();
     let (control, calls) = Control::new();
     let (outcomes, outcomes_end) = mpsc::unbounded_channel();
@@ -131,6 +135,7 @@ pub async fn run(config: NodeConfig) -> Result<(), NodeError> {
         control,
         mailbox: mailbox.clone(),
         history: history.clone(),
+        headers,
         feed: feed.clone(),
         store: store.clone(),
         runner: runner.clone(),
@@ -158,7 +163,7 @@ pub async fn run(config: NodeConfig) -> Result<(), NodeError> {
     tokio::spawn(readying::run(app.clone(), key));
     let serving = tokio::spawn(http::serve(listener, tls, app));
     tokio::spawn(parts.watch(stop.clone()));
-    tokio::spawn(upkeep::run(store, mailbox, history, stop.clone()));
+    tokio::spawn(upkeep::run(store, mailbox, history, pruning, stop.clone()));
     tokio::spawn(await_stop(trigger.clone(), config.stop_with_stdin));
     // A ledger over damaged files may have ended by now.
     if consensus.stopped().now_or_never().is_none() {

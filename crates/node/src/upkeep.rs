@@ -1,11 +1,12 @@
 //! What a node does now and then beside its work: expired blobs, completions, placements,
-//! results and history go.
+//! results, history and old blocks go.
 
 use crate::{
     clock::now_ms,
     driver::{completions, placements},
     history::History,
     mailbox::Mailbox,
+    pruning::Pruning,
     stop::Stop,
 };
 use std::time::Duration;
@@ -14,7 +15,13 @@ use trustmesh_data::Store;
 const INTERVAL: Duration = Duration::from_secs(60);
 
 /// Sweeps until the node stops.
-pub(crate) async fn run(store: Store, mailbox: Mailbox, history: History, stop: Stop) {
+pub(crate) async fn run(
+    store: Store,
+    mailbox: Mailbox,
+    history: History,
+    pruning: Pruning,
+    stop: Stop,
+) {
     loop {
         tokio::select! {
             () = stop.requested() => return,
@@ -42,6 +49,9 @@ pub(crate) async fn run(store: Store, mailbox: Mailbox, history: History, stop: 
         }
         if let Err(error) = history.prune().await {
             tracing::warn!(%error, "old history can't be removed");
+        }
+        if let Err(error) = pruning.run(now_ms).await {
+            tracing::warn!(%error, "old blocks can't be removed");
         }
     }
 }

@@ -8,7 +8,10 @@ use crate::{
     failure::{Done, Failure},
     output::Progress,
 };
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 use tempfile::TempDir;
 use trustmesh_client::{Client, Endpoint, Operator, Options};
 use trustmesh_node::local::{LocalError, LocalNetwork, LocalOptions, StartMode};
@@ -26,6 +29,19 @@ pub struct MeshOptions {
     pub nodes: usize,
     /// Whether it may outlive this process.
     pub detached: bool,
+    /// What is not as usual.
+    pub unusual: Unusual,
+}
+
+/// What of a mesh may be other than usual; nothing by default.
+#[derive(Clone, Copy, Default)]
+pub struct Unusual {
+    /// How long a leader without anything to do holds its turn.
+    pub idle_interval_ms: Option<u64>,
+    /// When a silent leader is passed over.
+    pub leader_timeout_ms: Option<u64>,
+    /// Whole blocks that are kept.
+    pub blocks_max: Option<u64>,
 }
 
 /// A mesh in a temporary folder.
@@ -55,11 +71,20 @@ impl Mesh {
             .prefix(&prefix)
             .tempdir()
             .map_err(|e| Failure::failed(format!("can't make a temporary folder: {e}")))?;
-        let local = LocalOptions {
+        let mut local = LocalOptions {
             name: options.purpose.to_owned(),
             nodes: options.nodes,
             ..LocalOptions::default()
         };
+        let (unusual, parameters) = (&options.unusual, &mut local.parameters);
+        let times = [
+            (unusual.idle_interval_ms, &mut parameters.idle_interval_ms),
+            (unusual.leader_timeout_ms, &mut parameters.leader_timeout_ms),
+            (unusual.blocks_max, &mut local.retention.blocks_max),
+        ];
+        for (wanted, value) in times {
+            *value = wanted.unwrap_or(*value);
+        }
         let network = LocalNetwork::create(folder.path(), &local)?;
         write_context(folder.path())?;
         Ok(Self { network, folder, options })
@@ -138,6 +163,16 @@ impl Mesh {
     /// Processes of the nodes that run.
     pub fn pids(&self) -> Vec<u32> {
         self.network.status().into_iter().filter_map(|node| node.pid).collect()
+    }
+
+    /// Folders of what each node holds.
+    pub fn data(&self) -> Vec<PathBuf> {
+        self.network.nodes().iter().map(|node| node.folder.join("data")).collect()
+    }
+
+    /// Kills a node, as if its machine had lost power.
+    pub async fn kill(&mut self, node: usize) -> Done {
+        Ok(self.network.kill_node(node).await?)
     }
 
     /// Number of nodes.

@@ -27,7 +27,7 @@ enum Entry {
 
 /// What a node knows of the committees after the first one.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(crate) struct Kept {
+pub(crate) struct Past {
     /// In order of number, without a gap.
     pub(crate) committees: Vec<Committee>,
     /// Those that have begun, by number.
@@ -36,7 +36,7 @@ pub(crate) struct Kept {
     pub(crate) votes_from: Option<u64>,
 }
 
-impl Kept {
+impl Past {
     /// The newest committee that has begun.
     pub(crate) fn begun(&self) -> u64 {
         self.handovers.last_key_value().map_or(0, |(number, _)| *number)
@@ -55,14 +55,14 @@ impl CommitteeStore {
     }
 
     /// All that is kept; a damaged blob is an error, since what it held may have been acted on.
-    pub(crate) async fn load(&self, storage: &impl Storage) -> Result<Kept, RuntimeError> {
+    pub(crate) async fn load(&self, storage: &impl Storage) -> Result<Past, RuntimeError> {
         let mut names = match storage.scan(&self.partition).await {
             Ok(names) => names,
-            Err(RuntimeError::PartitionMissing(_)) => return Ok(Kept::default()),
+            Err(RuntimeError::PartitionMissing(_)) => return Ok(Past::default()),
             Err(error) => return Err(error),
         };
         names.sort_unstable();
-        let mut kept = Kept::default();
+        let mut kept = Past::default();
         let mut found: BTreeMap<u64, Committee> = BTreeMap::new();
         for name in names {
             // Cut short while it was written: nothing has followed from it.

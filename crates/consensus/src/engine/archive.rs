@@ -1,16 +1,22 @@
 //! The ordered archive of final blocks and their certificates (marshal), and how blocks
 //! spread and are fetched.
 //!
-//! Sizes: a section holds the items of about two hours at the idle pace; buffers are what an
-//! idle node rewrites at each block, so they are small.
+//! Sizes: a section is what pruning takes away at once, two files in each half of the archive,
+//! which stay open; so it must not be small. Pages and buffers change little: what an idle node
+//! writes is a page of the disk for each file that it syncs (docs/disk.md).
 
-use super::transport::Transport;
+use super::{
+    lazy::{Gate, Lazy},
+    transport::Transport,
+};
 use crate::{
     application::LedgerApplication,
     block::LedgerBlock,
     committees::{Certain, Committees},
     keys::EngineKey,
     ledger::Chain,
+    limits::BLOCKS_PER_SECTION,
+    options::archive_partition,
     runtime::Runtime,
 };
 use commonware_broadcast::buffered;
@@ -22,7 +28,10 @@ use commonware_consensus::{
 use commonware_cryptography::{Digested, Digestible as _, certificate::Verifier as _};
 use commonware_parallel::Sequential;
 use commonware_runtime::{Handle, buffer::paged::CacheRef};
-use commonware_storage::{archive::prunable, translator::EightCap};
+use commonware_storage::{
+    archive::{Archive as _, prunable},
+    translator::EightCap,
+};
 use commonware_utils::{NZU16, NZU64, NZUsize, NonZeroDuration};
 use std::{num::NonZeroUsize, time::Duration};
 
@@ -46,13 +55,13 @@ fn archive<C>(
 ) -> prunable::Config<EightCap, C> {
     prunable::Config {
         translator: EightCap,
-        metadata_partition: format!("{partition}-{name}-metadata"),
-        key_partition: format!("{partition}-{name}-keys"),
+        metadata_partition: archive_partition(partition, name, "metadata"),
+        key_partition: archive_partition(partition, name, "keys"),
         key_page_cache: cache.clone(),
-        value_partition: format!("{partition}-{name}-values"),
+        value_partition: archive_partition(partition, name, "values"),
         compression: None,
         codec_config: codec,
-        items_per_section: NZU64!(4096),
+        items_per_section: BLOCKS_PER_SECTION,
         key_write_buffer: WRITE_BUFFER,
         value_write_buffer: WRITE_BUFFER,
         replay_buffer: REPLAY_BUFFER,
@@ -65,6 +74,10 @@ pub(super) struct Archive {
     pub(super) task: Handle<()>,
     /// Height up to which blocks were delivered and acknowledged before.
     pub(super) processed: u64,
+    /// The lowest height whose block it has.
+    pub(super) oldest: u64,
+    /// Which blocks are on disk.
+    pub(super) gate: Gate,
 }
 
 /// What the archive is started with.
@@ -72,6 +85,7 @@ pub(super) struct Setup {
     pub(super) partition: String,
     pub(super) me: EngineKey,
     pub(super) committees: Committees,
+    pub(super) epoch_blocks: u64,
     pub(super) genesis: LedgerBlock,
     pub(super) cache: CacheRef,
 }
@@ -84,7 +98,7 @@ pub(super) async fn start<E: Runtime, T: Transport>(
     [blocks, fetches]: [(T::Sender, T::Receiver); 2],
     application: LedgerApplication,
 ) -> Result<Archive, String> {
-    let Setup { partition, me, committees, genesis, cache } = setup;
+    let Setup { partition, me, committees, epoch_blocks, genesis, cache } = setup;
     let (spreader, buffer) = buffered::Engine::new(
         context.child("buffer"),
         buffered::Config {
@@ -121,6 +135,10 @@ pub(super) async fn start<E: Runtime, T: Transport>(
     let blocks = prunable::Archive::init(context.child("blocks"), config)
         .await
         .map_err(|e| e.to_string())?;
+    let oldest = blocks.first_index().unwrap_or(1);
+    let gate = Gate::new(epoch_blocks);
+    let finalizations = Lazy::new(finalizations, gate.clone());
+    let blocks = Lazy::new(blocks, gate.clone());
     let digest = genesis.digest();
     let (actor, chain, _) = Actor::<_, Standard<LedgerBlock>, _, _, _, _, _>::init(
         context.child("marshal"),
@@ -147,7 +165,7 @@ pub(super) async fn start<E: Runtime, T: Transport>(
     .await;
     let task = actor.start(application, buffer, resolver);
     let processed = chain.get_processed().await.map_or(0, |p| Height::get(p.height()));
-    Ok(Archive { chain, task, processed })
+    Ok(Archive { chain, task, processed, oldest, gate })
 }
 
 pub(super) fn one_second() -> NonZeroDuration {

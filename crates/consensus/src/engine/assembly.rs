@@ -13,10 +13,11 @@ use super::{
 use crate::{
     application::LedgerApplication,
     block::LedgerBlock,
-    committees::{Awaited, CommitteeStore, Committees, Handovers, Kept, Succession, Term},
+    committees::{Awaited, CommitteeStore, Committees, Handovers, Past, Succession, Term},
     conduct::Conduct,
     error::StartError,
     handle::{Handle, Parts, Streams},
+    kept::Kept,
     keys,
     ledger::{Chain, Delivery, Ledger, Observer, RecoveryError, Snapshots, recover, stored},
     limits::{
@@ -79,13 +80,13 @@ pub(super) async fn assemble<E: Runtime, T: Transport>(
     }
 
     let store = CommitteeStore::new(&partition);
-    let kept = known_committees(&context, &store, votes_unknown)
+    let past = known_committees(&context, &store, votes_unknown)
         .await
         .map_err(|e| storage("what is known of the committees", e.to_string()))?;
     let epoch_blocks = genesis.parameters.epoch_blocks;
     let mut all = vec![genesis_state.committee().clone()];
-    all.extend(kept.committees.iter().cloned());
-    let committees = Committees::new(id, key, epoch_blocks, all, kept.votes_from.unwrap_or(0))?;
+    all.extend(past.committees.iter().cloned());
+    let committees = Committees::new(id, key, epoch_blocks, all, past.votes_from.unwrap_or(0))?;
 
     let mut entropy = [0; 32];
     context.fill_bytes(&mut entropy);
@@ -113,6 +114,7 @@ pub(super) async fn assemble<E: Runtime, T: Transport>(
         partition: partition.clone(),
         me: keys::engine_public(&me)?,
         committees: committees.clone(),
+        epoch_blocks,
         genesis: genesis_block,
         cache: cache.clone(),
     };
@@ -122,7 +124,13 @@ pub(super) async fn assemble<E: Runtime, T: Transport>(
             .await
             .map_err(|e| storage("the archive of blocks", e))?;
 
-    let snapshots = Snapshots { partition: format!("{partition}-snapshots"), network: id };
+    let floor = Arc::new(AtomicU64::new(0));
+    let snapshots = Snapshots {
+        partition: format!("{partition}-snapshots"),
+        network: id,
+        floor: floor.clone(),
+    };
+    snapshots.find_floor(&context).await.map_err(|e| storage("a snapshot", e.to_string()))?;
     let from = delivered_height.unwrap_or(u64::MAX).min(archive.processed);
     let start = (genesis_digest, genesis_state);
     let (tip, state) = recover(&context, &archive.chain, &snapshots, start, from)
@@ -130,7 +138,7 @@ pub(super) async fn assemble<E: Runtime, T: Transport>(
         .map_err(|e| recovery_error(e, directory.clone()))?;
     ledger.reset(tip, state.clone());
     committees.advance(state.height());
-    let first = first_term(&archive.chain, &kept, genesis_digest, (tip, &state)).await.ok_or_else(
+    let first = first_term(&archive.chain, &past, genesis_digest, (tip, &state)).await.ok_or_else(
         || StartError::Damaged {
             directory: directory.clone(),
             height: state.committee().first_height,
@@ -138,7 +146,7 @@ pub(super) async fn assemble<E: Runtime, T: Transport>(
         },
     )?;
     let (tell_term, term) = watch::channel(Term { decided: committees.count(), ..first });
-    let handovers: Handovers = Arc::new(Mutex::new(kept.handovers));
+    let handovers: Handovers = Arc::new(Mutex::new(past.handovers));
     let awaited = Awaited::default();
     let succession = Succession {
         committees: committees.clone(),
@@ -161,6 +169,7 @@ pub(super) async fn assemble<E: Runtime, T: Transport>(
         succession,
         finalized,
         observer,
+        gate: archive.gate,
         last_snapshot: (state.height(), state.timestamp_ms()),
     };
     let archived = archive.processed;
@@ -196,6 +205,7 @@ pub(super) async fn assemble<E: Runtime, T: Transport>(
         intake: wires.intake,
         outbox: wires.outbox,
         chain: archive.chain,
+        kept: Kept::new(archive.oldest, floor),
         view,
         height,
         members,
@@ -219,26 +229,26 @@ async fn known_committees<E: Runtime>(
     context: &E,
     store: &CommitteeStore,
     votes_unknown: bool,
-) -> Result<Kept, commonware_runtime::Error> {
-    let mut kept = store.load(context).await?;
-    if votes_unknown && kept.votes_from.is_none() {
+) -> Result<Past, commonware_runtime::Error> {
+    let mut past = store.load(context).await?;
+    if votes_unknown && past.votes_from.is_none() {
         store.votes_from(context, u64::MAX).await?;
-        kept.votes_from = Some(u64::MAX);
+        past.votes_from = Some(u64::MAX);
     }
-    Ok(kept)
+    Ok(past)
 }
 
 /// The committee to go on with, and the last block before its first one. An engine of a
 /// committee before the newest that has begun here must not run again.
 async fn first_term(
     chain: &Chain,
-    kept: &Kept,
+    past: &Past,
     genesis: sha256::Digest,
     (tip, state): (sha256::Digest, &State),
 ) -> Option<Term> {
     let committee = state.committee();
-    let voting = committee.number.max(kept.begun());
-    let floor = match (voting, kept.handovers.get(&voting)) {
+    let voting = committee.number.max(past.begun());
+    let floor = match (voting, past.handovers.get(&voting)) {
         (0, _) => genesis,
         (_, Some(handover)) => sha256::Digest(handover.header.digest().0),
         (_, None) if committee.first_height == state.height().saturating_add(1) => tip,

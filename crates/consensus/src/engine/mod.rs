@@ -7,12 +7,14 @@
 mod agreement;
 mod archive;
 mod assembly;
+mod lazy;
 mod network_marker;
 mod supervisor;
 mod terms;
 mod transport;
 mod witness;
 
+pub(crate) use lazy::Gate;
 pub(crate) use supervisor::start;
 pub use transport::{
     BLOCKS_CHANNEL, CHANNELS, Network, Transport, VOTES_CHANNEL, channel_quota, max_message_size,

@@ -2,13 +2,15 @@
 //!
 //! Invariants: each height is folded in and delivered once, in order; a block is
 //! acknowledged to the engine only after the consumer's queue took it, so a slow consumer
-//! slows the chain's delivery instead of losing blocks; a final block that does not execute
-//! stops this node (continuing would fork its state).
+//! slows the chain's delivery instead of losing blocks, and only once it is on disk
+//! ([`Gate`]); a final block that does not execute stops this node (continuing would fork its
+//! state).
 
 use super::{Chain, Executed, Ledger, Snapshots, execute, recovery};
 use crate::{
     block::LedgerBlock,
     committees::Succession,
+    engine::Gate,
     limits::{SNAPSHOT_BLOCKS_MAX, SNAPSHOT_BLOCKS_MIN, SNAPSHOT_TIME_MS_MIN},
     pool::Pool,
     runtime::{self, Runtime},
@@ -19,7 +21,7 @@ use commonware_utils::{
     acknowledgement::Exact,
     channel::{mpsc, watch},
 };
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 use trustmesh_state::{Finalized, State};
 use trustmesh_types::Payload;
 
@@ -60,6 +62,8 @@ pub(crate) struct Delivery {
     pub(crate) finalized: mpsc::Sender<Arc<Finalized>>,
     /// Told of each block.
     pub(crate) observer: Observer,
+    /// Which blocks are on disk.
+    pub(crate) gate: Gate,
     /// Height and timestamp of the state that was last written as a snapshot.
     pub(crate) last_snapshot: (u64, u64),
 }
@@ -89,13 +93,19 @@ impl Delivery {
                 }
             }
         }
+        let mut held: VecDeque<(u64, Exact)> = VecDeque::new();
         while let Some((block, acknowledgement)) = blocks.recv().await {
             let block = block.inner().clone();
-            if block.number() > self.ledger.height() && !self.take(&context, block).await {
+            let height = block.number();
+            if height > self.ledger.height() && !self.take(&context, block).await {
                 // Dropping the acknowledgement stops the engine's delivery as well.
                 return;
             }
-            acknowledgement.acknowledge();
+            held.push_back((height, acknowledgement));
+            while let Some((_, ready)) = held.pop_front_if(|(height, _)| self.gate.passes(*height))
+            {
+                ready.acknowledge();
+            }
         }
     }
 

@@ -5,11 +5,18 @@
 //! SHA-256 of all before`. A snapshot is written under its own name and synced before older
 //! ones are removed; one that was cut short or damaged fails its checksum and is passed
 //! over.
+//!
+//! The oldest of a full set of snapshots is the *floor*: a restart needs the blocks from there
+//! on, and none below. Without a full set there is none yet.
 
 use crate::limits::SNAPSHOTS_KEPT;
 use commonware_cryptography::sha256;
 use commonware_runtime::{
     Blob as _, Buf as _, Error as RuntimeError, ReadOptions, Storage, WriteOptions,
+};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
 use trustmesh_state::State;
 use trustmesh_types::{Digest, NetworkId};
@@ -25,6 +32,8 @@ pub(crate) struct Snapshots {
     pub(crate) partition: String,
     /// The network that they are of.
     pub(crate) network: NetworkId,
+    /// The height that a restart can do without the blocks below of; 0 for all of them.
+    pub(crate) floor: Arc<AtomicU64>,
 }
 
 fn frame(network: &NetworkId, tip: &sha256::Digest, state: &[u8]) -> Vec<u8> {
@@ -115,6 +124,14 @@ impl Snapshots {
         for old in self.heights(storage).await?.into_iter().skip(SNAPSHOTS_KEPT) {
             storage.remove(&self.partition, Some(&old.to_be_bytes())).await?;
         }
+        self.find_floor(storage).await
+    }
+
+    /// Looks where the floor is.
+    pub(crate) async fn find_floor(&self, storage: &impl Storage) -> Result<(), RuntimeError> {
+        let heights = self.heights(storage).await?;
+        let oldest = heights.get(SNAPSHOTS_KEPT - 1).copied().unwrap_or(0);
+        self.floor.store(oldest, Ordering::Release);
         Ok(())
     }
 }

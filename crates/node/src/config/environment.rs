@@ -9,7 +9,7 @@ use toml::{Table, Value};
 const PREFIX: &str = "TRUSTMESH_NODE_";
 
 /// Fields that a variable may set: section (or none), field, whether it is text.
-const FIELDS: [(&str, &str, bool); 20] = [
+const FIELDS: [(&str, &str, bool); 24] = [
     ("", "data_dir", true),
     ("", "genesis", true),
     ("", "key", true),
@@ -28,6 +28,10 @@ const FIELDS: [(&str, &str, bool); 20] = [
     ("admission", "signer_transactions_per_second", false),
     ("storage", "bytes_max", false),
     ("retention", "history_blocks", false),
+    ("retention", "blocks_max", false),
+    ("retention", "blocks_max_bytes", false),
+    ("retention", "blocks_max_age_s", false),
+    ("retention", "blocks_min", false),
     ("log", "filter", true),
     ("log", "format", true),
 ];

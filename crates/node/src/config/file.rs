@@ -127,17 +127,33 @@ impl Default for Storage {
     }
 }
 
-/// How long history is kept beside the ledger.
+/// How long history and blocks are kept. Blocks go when any of their bounds is passed, the
+/// oldest first and many at once; their headers and certificates stay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Retention {
     /// Blocks whose receipts, events and ended requests can be asked for.
     pub history_blocks: u64,
+    /// Whole blocks that are kept at most, roughly.
+    pub blocks_max: u64,
+    /// Bytes of whole blocks that are kept at most, roughly.
+    pub blocks_max_bytes: u64,
+    /// Whole blocks are kept this long at most, roughly.
+    pub blocks_max_age_s: u64,
+    /// The newest blocks that are kept whatever the bounds say: a node that was away for fewer
+    /// gets them here.
+    pub blocks_min: u64,
 }
 
 impl Default for Retention {
     fn default() -> Self {
-        Self { history_blocks: 100_000 }
+        Self {
+            history_blocks: 100_000,
+            blocks_max: 65_536,
+            blocks_max_bytes: 1 << 30,
+            blocks_max_age_s: 7 * 24 * 3_600,
+            blocks_min: 4_096,
+        }
     }
 }
 
@@ -212,7 +228,8 @@ impl NodeConfig {
         let (http, admission) = (&self.http, &self.admission);
         let (device, signer) =
             (admission.device_requests_per_second, admission.signer_transactions_per_second);
-        let positive: [(&'static str, u64, u64); 11] = [
+        let retention = &self.retention;
+        let positive: [(&'static str, u64, u64); 15] = [
             ("http.connections_max", http.connections_max.into(), 1),
             ("http.address_connections_max", http.address_connections_max.into(), 1),
             ("admission.device_requests_per_second", device.into(), 1),
@@ -223,7 +240,11 @@ impl NodeConfig {
             ("http.header_timeout_ms", http.header_timeout_ms, 100),
             ("http.long_polls_max", http.long_polls_max.into(), 1),
             ("storage.bytes_max", self.storage.bytes_max, 64 << 20),
-            ("retention.history_blocks", self.retention.history_blocks, 1),
+            ("retention.history_blocks", retention.history_blocks, 1),
+            ("retention.blocks_max", retention.blocks_max, 1),
+            ("retention.blocks_max_bytes", retention.blocks_max_bytes, 1 << 20),
+            ("retention.blocks_max_age_s", retention.blocks_max_age_s, 60),
+            ("retention.blocks_min", retention.blocks_min, 1_024),
         ];
         for (field, got, min) in positive {
             if got < min {

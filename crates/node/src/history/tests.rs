@@ -75,7 +75,7 @@ async fn history(store: &Store, heights: u8, history_blocks: u64) -> History {
     for height in 1..=heights {
         write(store, height).await;
     }
-    History::open(store.clone(), &Retention { history_blocks }).unwrap()
+    History::open(store.clone(), &Retention { history_blocks, ..Retention::default() }).unwrap()
 }
 
 fn store(folder: &tempfile::TempDir) -> Store {

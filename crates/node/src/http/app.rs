@@ -7,12 +7,13 @@ use super::{
     shares::{Share, Shares},
 };
 use crate::{
-    clock, config, driver::Control, feed::Feed, history::History, mailbox::Mailbox, stop::Stop,
+    clock, config, driver::Control, feed::Feed, history::History, mailbox::Mailbox,
+    pruning::Headers, stop::Stop,
 };
 use std::{net::IpAddr, sync::Arc};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use trustmesh_api::{Problem, Ready, limits};
-use trustmesh_consensus::Handle;
+use trustmesh_consensus::{Handle, limits::IDLE_BLOCK_TIME_MAX};
 use trustmesh_data::Store;
 use trustmesh_executor::WasmRunner;
 use trustmesh_types::{NetworkId, PublicKey, genesis::Genesis};
@@ -50,6 +51,8 @@ pub(crate) struct App {
     pub(crate) mailbox: Mailbox,
     /// What happened.
     pub(crate) history: History,
+    /// Headers of all blocks.
+    pub(crate) headers: Headers,
     /// What happens.
     pub(crate) feed: Feed,
     /// For its figures.
@@ -87,13 +90,15 @@ pub(super) struct WatchPlace {
 pub(super) type Shared = Arc<Http>;
 
 impl App {
-    /// Whether the node follows the chain, as far as it can tell: leaders make a block at
-    /// least every `leader_timeout_ms`, so a silence of several turns means that this node is
-    /// behind, or that there is no quorum.
+    /// Whether the node follows the chain, as far as it can tell: leaders make a block when
+    /// the last one is [`IDLE_BLOCK_TIME_MAX`] old, so that and the silence of several turns
+    /// mean that this node is behind, or that there is no quorum.
     pub(crate) fn ready(&self) -> Ready {
         let status = self.consensus.status();
         let silent_ms = clock::now_ms().saturating_sub(status.timestamp_ms);
-        let patience_ms = self.genesis.parameters.leader_timeout_ms * SILENT_TURNS_MAX;
+        let turns_ms = self.genesis.parameters.leader_timeout_ms * SILENT_TURNS_MAX;
+        let idle_ms = u64::try_from(IDLE_BLOCK_TIME_MAX.as_millis()).unwrap_or(u64::MAX);
+        let patience_ms = turns_ms.saturating_add(idle_ms);
         let recorded = self.history.height();
         let reason = if self.stop.is_requested() {
             Some("the node is stopping".to_owned())

@@ -1,14 +1,14 @@
 //! Blocks: as people read them, and whole with their certificates.
 
 use super::{
-    app::Shared,
+    app::{Http, Shared},
     extract::{Asked, Segment},
     refusal::Refusal,
 };
 use axum::{Json, extract::State};
 use trustmesh_api::{
-    BlockReceipts, BlockView, HexBytes, ListQuery, Page, RangeQuery, RawBlock, RawBlocks, limits,
-    page,
+    BlockReceipts, BlockView, ErrorCode, HexBytes, ListQuery, Page, RangeQuery, RawBlock,
+    RawBlocks, RawHeader, RawHeaders, limits, page, paths,
 };
 use trustmesh_types::codec;
 
@@ -48,8 +48,44 @@ pub(super) async fn block(
 ) -> Result<Json<BlockView>, Refusal> {
     let height: u64 = segment.read("the block's height")?;
     let block = http.app.consensus.block(height).await;
-    let block = block.ok_or_else(|| Refusal::missing(format!("block {height}")))?;
+    let block = block.ok_or_else(|| gone(&http, height))?;
     Ok(Json(BlockView::new(&block)))
+}
+
+/// Why a block is not here.
+fn gone(http: &Http, height: u64) -> Refusal {
+    let oldest = http.app.consensus.oldest();
+    if height == 0 || height >= oldest {
+        return Refusal::missing(format!("block {height}"));
+    }
+    let detail = format!(
+        "block {height} is pruned: this node keeps whole blocks from height {oldest} on, and of \
+         those before header and certificate, under {}/{height}/header",
+        paths::BLOCKS
+    );
+    Refusal::new(ErrorCode::Pruned, detail)
+}
+
+pub(super) async fn header(
+    State(http): State<Shared>,
+    segment: Segment,
+) -> Result<Json<RawHeader>, Refusal> {
+    let height: u64 = segment.read("the block's height")?;
+    let header = http.app.headers.from(height, 1).await?.pop();
+    header.map(Json).ok_or_else(|| Refusal::missing(format!("header of block {height}")))
+}
+
+pub(super) async fn raw_headers(
+    State(http): State<Shared>,
+    Asked(query): Asked<RangeQuery>,
+) -> Result<Json<RawHeaders>, Refusal> {
+    let limit = query.limit.unwrap_or(limits::RAW_HEADERS_MAX).clamp(1, limits::RAW_HEADERS_MAX);
+    let consensus = &http.app.consensus;
+    Ok(Json(RawHeaders {
+        height: consensus.status().height,
+        oldest_block: consensus.oldest(),
+        headers: http.app.headers.from(query.from, limit as usize).await?,
+    }))
 }
 
 pub(super) async fn receipts(
@@ -58,8 +94,12 @@ pub(super) async fn receipts(
 ) -> Result<Json<BlockReceipts>, Refusal> {
     let height: u64 = segment.read("the block's height")?;
     let receipts = http.app.history.receipts_at(height)?;
-    let receipts =
-        receipts.ok_or_else(|| Refusal::missing(format!("a receipt of block {height}")))?;
+    let receipts = receipts.ok_or_else(|| {
+        if height < http.app.consensus.oldest() {
+            return gone(&http, height);
+        }
+        Refusal::missing(format!("a receipt of block {height}"))
+    })?;
     Ok(Json(BlockReceipts { height, receipts }))
 }
 

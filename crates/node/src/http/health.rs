@@ -56,6 +56,7 @@ pub(super) async fn ledger_status(State(http): State<Shared>) -> Json<LedgerStat
         node: app.node,
         node_name: name,
         height: state.height(),
+        oldest_block: app.consensus.oldest(),
         timestamp_ms: state.timestamp_ms(),
         state_root: state.root(),
         view: status.view,

@@ -33,6 +33,8 @@ pub(super) fn router(http: Shared) -> Router {
         .route(paths::TRANSACTION, get(transactions::transaction))
         .route(paths::BLOCKS, get(blocks::blocks))
         .route(paths::BLOCK, get(blocks::block))
+        .route(paths::RAW_HEADERS, get(blocks::raw_headers))
+        .route(paths::BLOCK_HEADER, get(blocks::header))
         .route(paths::BLOCK_RECEIPTS, get(blocks::receipts))
         .route(paths::FAULTS, get(faults::faults))
         .route(paths::PARAMETERS, get(parameters::parameters))

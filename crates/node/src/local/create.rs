@@ -30,6 +30,8 @@ pub struct LocalOptions {
     pub parameters: Parameters,
     /// What is attested of each node.
     pub capacity: Resources,
+    /// How long the nodes keep what is old.
+    pub retention: Retention,
     /// Labels, each with the values that the nodes get in turn.
     pub labels: BTreeMap<String, Vec<String>>,
 }
@@ -45,6 +47,7 @@ impl Default for LocalOptions {
                 memory_bytes: 64 * 1024 * MIB,
                 disk_bytes: 64 * 1024 * MIB,
             },
+            retention: Retention::default(),
             labels: BTreeMap::from([("zone".to_owned(), vec!["local".to_owned()])]),
         }
     }
@@ -103,7 +106,7 @@ pub(super) fn create(folder: &Path, options: &LocalOptions) -> Result<Genesis, L
         let &[p2p, http] = pair else { continue };
         let name = format!("node-{}", index + 1);
         let listen = Listen { p2p, http };
-        let mut info = make_node(&folder.join(&name), name, listen, options.capacity)?;
+        let mut info = make_node(&folder.join(&name), name, listen, options)?;
         info.labels = labels(options, index);
         infos.push(info);
     }
@@ -146,7 +149,7 @@ fn make_node(
     folder: &Path,
     name: String,
     listen: Listen,
-    capacity: Resources,
+    options: &LocalOptions,
 ) -> Result<NodeInfo, LocalError> {
     let key = keystore::generate(&folder.join("node.key"))?;
     let info = NodeInfo {
@@ -154,7 +157,7 @@ fn make_node(
         name,
         roles: NodeRoles::ALL,
         labels: BTreeMap::new(),
-        capacity,
+        capacity: options.capacity,
         runtimes: vec![Runtime::Wasm],
         arch: std::env::consts::ARCH.to_owned(),
         p2p_address: listen.p2p.to_string(),
@@ -168,7 +171,7 @@ fn make_node(
         http: HttpLimits::default(),
         admission: Admission::default(),
         storage: Storage::default(),
-        retention: Retention::default(),
+        retention: options.retention,
         log: Log::default(),
         stop_with_stdin: false,
     };

@@ -22,11 +22,64 @@ pub enum BenchCommand {
     #[command(after_help = "Example:
   trustmesh bench flood --requests 500 -o json")]
     Flood(FloodArgs),
+    /// What an idle mesh writes, and how long a dead leader holds up the others
+    #[command(after_help = "Example:
+  trustmesh bench idle
+  trustmesh bench idle --idle-interval-ms 5000 --leader-timeout-ms 5500 -o json")]
+    Idle(IdleArgs),
+    /// Constant load over many blocks: disk, memory and latency, window by window
+    #[command(after_help = "Example:
+  trustmesh bench soak --blocks 100000 --keep 8192
+  trustmesh bench soak --blocks 5000 --rate 40 -o json")]
+    Soak(SoakArgs),
     /// How fast malicious plans are detected and recovered from, beside the paper's figures
     #[command(after_help = "Example:
   trustmesh bench byzantine
   trustmesh bench byzantine --nodes 7 --malicious 2 --iterations 20 --real-nodes 0 -o json")]
     Byzantine(ByzantineArgs),
+}
+
+/// How idleness is measured.
+#[derive(Debug, Args)]
+pub struct IdleArgs {
+    /// Nodes
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(4..=16))]
+    pub nodes: u16,
+    /// How long the idle mesh is watched
+    #[arg(long = "for", default_value = "60s", value_parser = duration::parse)]
+    pub span: Duration,
+    /// How long a leader without anything to do holds its turn [default: the network's usual]
+    #[arg(long)]
+    pub idle_interval_ms: Option<u64>,
+    /// When a silent leader is passed over [default: the network's usual]
+    #[arg(long)]
+    pub leader_timeout_ms: Option<u64>,
+    /// Transactions, one after the other, after a node is killed; 0 to kill none
+    #[arg(long, default_value_t = 60)]
+    pub after_kill: u32,
+}
+
+/// How a long run is measured.
+#[derive(Debug, Args)]
+pub struct SoakArgs {
+    /// Nodes
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(4..=16))]
+    pub nodes: u16,
+    /// Blocks
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(200..))]
+    pub blocks: u64,
+    /// Transactions per second, each likely a block of its own
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub rate: u32,
+    /// Of so many transactions one is a request of three stages that do nothing
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    pub request_every: u32,
+    /// Whole blocks that nodes keep [default: a tenth of the blocks, at least 5,120]
+    #[arg(long)]
+    pub keep: Option<u64>,
+    /// Windows that figures are told by
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(4..=1_000))]
+    pub windows: u64,
 }
 
 /// How attacks are measured.

@@ -4,7 +4,7 @@
 use crate::{
     commands::{
         interrupt::interruptible,
-        mesh::{Mesh, MeshOptions},
+        mesh::{Mesh, MeshOptions, Unusual},
         setup,
     },
     failure::{Done, Failure},
@@ -36,7 +36,16 @@ pub struct Load {
 
 /// Measures on a mesh of so many nodes, and stops it whatever comes of it.
 pub async fn measured<T>(nodes: u16, measure: impl AsyncFnOnce(&mut Load) -> Done<T>) -> Done<T> {
-    let mut load = Load::new(nodes)?;
+    measured_on(nodes, Unusual::default(), measure).await
+}
+
+/// [`measured`], on a mesh that is not quite as usual.
+pub async fn measured_on<T>(
+    nodes: u16,
+    unusual: Unusual,
+    measure: impl AsyncFnOnce(&mut Load) -> Done<T>,
+) -> Done<T> {
+    let mut load = Load::new(nodes, unusual)?;
     let measured = interruptible(measure(&mut load)).await;
     load.mesh.stop().await?;
     measured
@@ -44,8 +53,9 @@ pub async fn measured<T>(nodes: u16, measure: impl AsyncFnOnce(&mut Load) -> Don
 
 impl Load {
     /// A mesh that is not started yet.
-    fn new(nodes: u16) -> Done<Self> {
-        let options = MeshOptions { purpose: "bench", nodes: nodes.into(), detached: false };
+    fn new(nodes: u16, unusual: Unusual) -> Done<Self> {
+        let options =
+            MeshOptions { purpose: "bench", nodes: nodes.into(), detached: false, unusual };
         let stage = |id| (id, "noop", json!({}));
         let stages = [stage("first"), stage("second"), stage("third")];
         Ok(Self {

@@ -8,12 +8,15 @@ mod arguments;
 mod byzantine;
 mod flood;
 mod flooder;
+mod footprint;
+mod idle;
 mod latency;
 mod load;
 mod machine;
 mod notes;
 mod report;
 mod simulated;
+mod soak;
 mod throughput;
 mod usage;
 
@@ -26,6 +29,8 @@ pub async fn run(context: &Context, command: BenchCommand) -> Done {
     match command {
         BenchCommand::Latency(args) if args.simulated => simulated::run(context, &args).await,
         BenchCommand::Latency(args) => latency::run(context, &args).await,
+        BenchCommand::Idle(args) => idle::run(context, &args).await,
+        BenchCommand::Soak(args) => soak::run(context, &args).await,
         BenchCommand::Throughput(args) => throughput::run(context, &args).await,
         BenchCommand::Byzantine(args) => byzantine::run(context, &args).await,
         BenchCommand::Flood(args) => flood::run(context, &args).await,

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     commands::{
         interrupt::interruptible,
-        mesh::{Mesh, MeshOptions},
+        mesh::{Mesh, MeshOptions, Unusual},
         setup,
     },
     context::Context,
@@ -30,8 +30,12 @@ pub async fn run(context: &Context, args: DemoArgs) -> Done {
     // What is wrong with the input is said before anything is started.
     let input = Input::new(&args)?;
     let printer = context.printer;
-    let mut mesh =
-        Mesh::new(MeshOptions { purpose: "demo", nodes: args.nodes.into(), detached: args.keep })?;
+    let mut mesh = Mesh::new(MeshOptions {
+        purpose: "demo",
+        nodes: args.nodes.into(),
+        detached: args.keep,
+        unusual: Unusual::default(),
+    })?;
     let done = interruptible(scenario(printer, &args, &input, &mut mesh)).await;
     match done {
         Ok(_) if args.keep => mesh.keep(),

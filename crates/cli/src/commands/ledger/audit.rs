@@ -41,6 +41,12 @@ pub enum Mismatch {
         #[from]
         source: InvalidBlock,
     },
+    /// Nothing shows who votes there.
+    #[error("no committee votes on block {height}")]
+    Committee {
+        /// Its height.
+        height: u64,
+    },
     /// A certificate that proves nothing.
     #[error("{source}")]
     Certificate {
@@ -133,7 +139,12 @@ impl Audit {
     }
 }
 
-fn link<T: PartialEq + ToString>(what: &'static str, got: T, expected: T) -> Result<(), Mismatch> {
+/// Compares a field.
+pub fn link<T: PartialEq + ToString>(
+    what: &'static str,
+    got: T,
+    expected: T,
+) -> Result<(), Mismatch> {
     if got == expected {
         return Ok(());
     }

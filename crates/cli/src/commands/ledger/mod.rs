@@ -4,6 +4,8 @@ mod audit;
 mod evidence;
 pub mod faults;
 mod finality;
+mod headers;
+mod pruned;
 mod status;
 mod verify;
 
@@ -49,7 +51,10 @@ It says in a sentence each what it proves; the exit code is 1 where something do
 
 Nothing that the node says is believed but what follows from the genesis document: each block is
 executed again on the state that the blocks before it give, and finality certificates need the
-signatures of 2f+1 validators that genesis names.")]
+signatures of 2f+1 validators that genesis names.
+
+Of a node that has pruned old blocks, headers and certificates are checked from genesis on, and the
+blocks that it keeps against them, without executing them: it says from where on.")]
     Verify,
 }
 

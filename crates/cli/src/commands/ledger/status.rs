@@ -16,6 +16,7 @@ pub async fn status(context: &Context) -> Done {
         Table::pairs([
             ("network", format!("{} ({})", it.name, it.network)),
             ("height", it.height.to_string()),
+            ("whole blocks", format!("from {} on", it.oldest_block.max(1))),
             ("block time", format!("{} UTC", units::utc(it.timestamp_ms))),
             ("state root", it.state_root.to_string()),
             ("view", it.view.to_string()),
@@ -30,7 +31,11 @@ pub async fn status(context: &Context) -> Done {
 /// The newest blocks.
 pub async fn blocks(context: &Context, limit: u32) -> Done {
     let query = ListQuery { limit: Some(limit), after: None };
-    let page = context.client()?.blocks(&query).await?;
+    let client = context.client()?;
+    let page = client.blocks(&query).await?;
+    let lowest = page.items.last().map_or(0, |block| block.header.height);
+    let full = page.items.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
+    let oldest = if full || lowest <= 1 { 0 } else { client.status().await?.oldest_block };
     context.printer.answer(&page.items, |blocks: &Vec<BlockView>| {
         let columns = ["height", "block", "time (UTC)", "transactions", "proposer", "state root"];
         let mut table = Table::new(&columns, "no block yet but genesis");
@@ -45,7 +50,10 @@ pub async fn blocks(context: &Context, limit: u32) -> Done {
                 it.state_root.short(),
             ]);
         }
-        table.text()
+        if oldest <= 1 {
+            return table.text();
+        }
+        format!("{}\nolder ones are pruned: whole blocks from {oldest} on", table.text())
     })
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     audit::{Audit, Checked},
-    finality,
+    finality, pruned,
 };
 use crate::{
     context::Context,
@@ -35,8 +35,12 @@ struct Report {
 pub async fn run(context: &Context) -> Done {
     let genesis = context.genesis()?;
     let client = context.client()?;
+    let status = client.status().await?;
+    if status.oldest_block > 1 {
+        return pruned::run(context, &client, &status).await;
+    }
     let mut audit = Audit::new(&genesis, finality::entropy()?).map_err(Failure::usage)?;
-    let newest = client.status().await?.height;
+    let newest = status.height;
     let progress = Progress::bar(newest, "blocks");
     let patience = Instant::now() + CERTIFICATE_TIMEOUT;
     let mut mismatch = None;
