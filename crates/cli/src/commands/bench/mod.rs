@@ -6,6 +6,7 @@
 
 mod arguments;
 mod byzantine;
+mod crash;
 mod flood;
 mod flooder;
 mod latency;
@@ -28,6 +29,7 @@ pub async fn run(context: &Context, command: BenchCommand) -> Done {
         BenchCommand::Latency(args) => latency::run(context, &args).await,
         BenchCommand::Throughput(args) => throughput::run(context, &args).await,
         BenchCommand::Byzantine(args) => byzantine::run(context, &args).await,
+        BenchCommand::Crash(args) => crash::run(context, &args).await,
         BenchCommand::Flood(args) => flood::run(context, &args).await,
     }
 }
