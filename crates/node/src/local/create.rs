@@ -3,7 +3,7 @@
 use super::error::{LocalError, io};
 use crate::{
     clock::now_ms,
-    config::{Admission, HttpLimits, Listen, Log, NodeConfig, Retention, Storage},
+    config::{Admission, HttpLimits, Listen, Log, NodeConfig, Retention, Storage, Testing},
     keystore,
 };
 use std::{
@@ -166,6 +166,7 @@ fn make_node(
         storage: Storage::default(),
         retention: Retention::default(),
         log: Log::default(),
+        testing: Testing::default(),
         stop_with_stdin: false,
     };
     let path = folder.join("node.toml");
