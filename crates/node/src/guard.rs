@@ -3,9 +3,10 @@
 //!
 //! `network.json` says whose data lies there and which parts it holds ([`parts`]); `lock` is
 //! held by the process that uses it. Both are checked before anything in the directory is
-//! opened.
+//! opened, and so is what the node wrote down when it last stopped ([`seal`]).
 
 pub(crate) mod parts;
+pub(crate) mod seal;
 
 use nix::fcntl::{Flock, FlockArg};
 use parts::{Layout, Made, Parts};
@@ -114,6 +115,21 @@ pub enum GuardError {
         /// What it held.
         holds: &'static str,
     },
+    /// A file has changed since the node stopped.
+    #[error(
+        "{} is not as this node left it when it stopped ({what}): put the data directory back as it was then, \
+         or, if that is lost for good, {}",
+        path.display(),
+        way_out(*fetchable)
+    )]
+    Altered {
+        /// The file.
+        path: PathBuf,
+        /// What is not the same.
+        what: String,
+        /// Whether the others have what it held.
+        fetchable: bool,
+    },
     /// The operating system refused.
     #[error("can't {action} {}: {reason}", path.display())]
     Io {
@@ -124,6 +140,16 @@ pub enum GuardError {
         /// What it said.
         reason: String,
     },
+}
+
+/// What is left to do without a file's last content.
+const fn way_out(fetchable: bool) -> &'static str {
+    if fetchable {
+        "move seal.json and all of its ledger folder but ledger-votes aside: the node fetches the \
+         chain from the others"
+    } else {
+        "give the node a new key and have an operator admit that"
+    }
 }
 
 /// Held while a node uses its data directory.
@@ -176,12 +202,18 @@ fn io(action: &'static str, path: &Path, error: &std::io::Error) -> GuardError {
     GuardError::Io { action, path: path.to_owned(), reason: error.to_string() }
 }
 
-/// Writes the marker such that a crash leaves the old one or the new one.
+/// Writes the marker.
 fn write(path: &Path, marker: &Marker) -> Result<(), GuardError> {
+    let bytes = serde_json::to_vec_pretty(marker).map_err(|e| io("write", path, &e.into()))?;
+    write_atomic(path, &bytes)
+}
+
+/// Writes a file such that a crash leaves the old one or the new one.
+fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), GuardError> {
     let beside = path.with_extension("new");
     let write = || -> std::io::Result<()> {
         let mut file = File::create(&beside)?;
-        file.write_all(&serde_json::to_vec_pretty(marker)?)?;
+        file.write_all(bytes)?;
         file.sync_all()?;
         std::fs::rename(&beside, path)?;
         path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())

@@ -1,12 +1,12 @@
 //! Assembles a node from its configuration and runs it until it is told to stop.
 
 use crate::{
-    clock::now_ms,
+    clock::{self, now_ms},
     config::{ConfigError, NodeConfig},
     driver::{Control, Deeds, Driver, completions},
     error::{BindError, NodeError},
     feed::Feed,
-    guard::{DataGuard, parts::Layout},
+    guard::{DataGuard, parts::Layout, seal},
     history::History,
     http::{self, App},
     keystore,
@@ -17,12 +17,16 @@ use crate::{
     telemetry, tls, upkeep,
 };
 use futures::FutureExt as _;
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    io::{ErrorKind, Read as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::{
-    io::AsyncReadExt as _,
     net::TcpListener,
     signal::unix::{SignalKind, signal},
-    sync::mpsc,
+    sync::{mpsc, oneshot},
     task::JoinHandle,
 };
 use trustmesh_agent::Config;
@@ -37,8 +41,23 @@ use trustmesh_types::{PublicKey, SecretKey, genesis::Genesis};
 const THREADS: usize = 2;
 /// Prefix of the ledger's partitions in its directory.
 const PARTITION: &str = "ledger";
-/// Stopping takes no longer.
+/// Stopping takes no longer, but for the seal of the data directory, which has a bound too.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+/// What is left of a runtime gets this long at least.
+const SHUTDOWN_MIN: Duration = Duration::from_millis(100);
+/// Signals after which a node ends, whatever it was doing.
+const SIGNALS_MAX: u32 = 2;
+
+/// A node that has stopped as it was told to.
+struct Stopped {
+    /// Nobody else uses the directory yet.
+    guard: DataGuard,
+    data_dir: PathBuf,
+    /// By then all of it has to be over.
+    until: Instant,
+    /// Whether every part has ended, and closed its files.
+    in_order: bool,
+}
 
 fn system(action: &'static str, error: &std::io::Error) -> NodeError {
     NodeError::System { action, reason: error.to_string() }
@@ -58,9 +77,18 @@ pub fn run_node(config: &Path) -> Result<(), NodeError> {
         .enable_all()
         .build()
         .map_err(|e| system("start the runtime", &e))?;
-    let outcome = runtime.block_on(run(config));
-    runtime.shutdown_timeout(STOP_TIMEOUT);
-    outcome
+    let outcome = runtime.block_on(serve(config));
+    let until = outcome.as_ref().map_or_else(|_| Instant::now() + STOP_TIMEOUT, |it| it.until);
+    runtime.shutdown_timeout(until.saturating_duration_since(Instant::now()).max(SHUTDOWN_MIN));
+    let Stopped { guard, data_dir, until, in_order } = outcome?;
+    if in_order && Instant::now() < until {
+        // Without one the next start takes the files as they are.
+        if let Err(error) = seal::close(&data_dir) {
+            tracing::warn!(%error, "what the files are is not written down");
+        }
+    }
+    drop(guard);
+    Ok(())
 }
 
 /// Who this node is, of which network.
@@ -87,19 +115,41 @@ fn layout(config: &NodeConfig, genesis: &Genesis, node: &PublicKey) -> Layout {
 /// # Errors
 /// [`NodeError`] when it can't start, or ends by itself.
 pub async fn run(config: NodeConfig) -> Result<(), NodeError> {
+    serve(config).await.map(drop)
+}
+
+/// The store, of files that are as this node left them.
+fn open_store(config: &NodeConfig, layout: &Layout) -> Result<Store, NodeError> {
+    seal::open(&config.data_dir, layout)?;
+    let bytes_max = config.storage.bytes_max;
+    Ok(Store::open(&layout.store, StoreConfig { bytes_max, ..StoreConfig::default() })?)
+}
+
+/// The clock of a test may be wrong.
+fn ledger_clock(config: &NodeConfig) -> ClockOffset {
+    let (ahead_ms, offset) = (config.testing.clock_offset_ms, ClockOffset::default());
+    if ahead_ms != 0 {
+        tracing::warn!(ahead_ms, "the clock is shifted: testing.clock_offset_ms is set");
+        clock::shift(ahead_ms);
+        offset.set_ms(ahead_ms);
+    }
+    offset
+}
+
+async fn serve(config: NodeConfig) -> Result<Stopped, NodeError> {
+    let clock = ledger_clock(&config);
     let (genesis, key) = identity(&config)?;
     let network = genesis.network_id();
     let layout = layout(&config, &genesis, &key.public());
-    let (_guard, parts) =
+    let (guard, parts) =
         DataGuard::take(&config.data_dir, &network, &key.public(), layout.clone())?;
     let votes_unknown = !parts.prepared();
-    let bytes_max = config.storage.bytes_max;
-    let store = Store::open(&layout.store, StoreConfig { bytes_max, ..StoreConfig::default() })?;
     let tls = tls::server_config(&key)?;
     let listener = TcpListener::bind(config.listen.http).await.map_err(|e| BindError {
         address: config.listen.http.to_string(),
         reason: e.to_string(),
     })?;
+    let store = open_store(&config, &layout)?;
     let runner = WasmRunner::new(RunnerConfig::default())?;
     let history = History::open(store.clone(), &config.retention)?;
     let mailbox = Mailbox::new(store.clone(), key.public());
@@ -111,7 +161,7 @@ pub async fn run(config: NodeConfig) -> Result<(), NodeError> {
             partition: PARTITION.to_owned(),
             delivered_height: Some(history.height()),
             votes_unknown,
-            clock: ClockOffset::default(),
+            clock,
         },
         directory: layout.ledger.clone(),
         listen: config.listen.p2p,
@@ -172,11 +222,13 @@ pub async fn run(config: NodeConfig) -> Result<(), NodeError> {
     let asked = driver.run(stop).await;
     // When the ledger ended by itself, the other parts don't know yet.
     trigger.pull();
-    end(consensus, serving, recording).await;
+    let until = Instant::now() + STOP_TIMEOUT;
+    let ended = end(consensus, serving, recording, until).await;
+    let failure = tokio::time::timeout_at(until.into(), ending.failure()).await;
     if asked {
-        return Ok(());
+        let in_order = ended && failure == Ok(None);
+        return Ok(Stopped { guard, data_dir: config.data_dir, until, in_order });
     }
-    let failure = tokio::time::timeout(STOP_TIMEOUT, ending.failure()).await;
     Err(failure.ok().flatten().map_or(NodeError::LedgerEnded, NodeError::LedgerFailed))
 }
 
@@ -199,7 +251,8 @@ fn announce(config: &NodeConfig, consensus: &Handle) {
     println!("{ready}");
 }
 
-/// Waits for a signal, or for the end of stdin where that counts, and pulls the trigger.
+/// Waits for a signal, or for the end of stdin where that counts, and pulls the trigger. The
+/// second signal ends the process at once, as a kill would: what is durable stays so.
 async fn await_stop(trigger: Trigger, with_stdin: bool) {
     let (Ok(mut term), Ok(mut int)) =
         (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
@@ -207,35 +260,62 @@ async fn await_stop(trigger: Trigger, with_stdin: bool) {
         tracing::error!("signals can't be listened for: the node stops");
         return trigger.pull();
     };
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
-        () = stdin_end(), if with_stdin => {}
+    let mut ended = std::pin::pin!(stdin_end());
+    let (mut signals, mut listening) = (0, with_stdin);
+    loop {
+        tokio::select! {
+            _ = term.recv() => signals += 1,
+            _ = int.recv() => signals += 1,
+            () = &mut ended, if listening => listening = false,
+        }
+        if signals >= SIGNALS_MAX {
+            tracing::warn!("told to stop again: the node ends at once");
+            std::process::exit(1);
+        }
+        tracing::info!("stopping");
+        trigger.pull();
     }
-    tracing::info!("stopping");
-    trigger.pull();
 }
 
+/// Completes when standard input ends. A thread of its own reads it: nobody can end a read of
+/// the runtime's, which would hold up the runtime's end.
 async fn stdin_end() {
-    let mut stdin = tokio::io::stdin();
-    let mut buffer = [0; 64];
-    while matches!(stdin.read(&mut buffer).await, Ok(read) if read > 0) {}
+    let (tell, told) = oneshot::channel::<()>();
+    let read = move || {
+        let mut buffer = [0; 64];
+        loop {
+            match std::io::stdin().read(&mut buffer) {
+                Ok(0) => break,
+                Err(error) if error.kind() != ErrorKind::Interrupted => break,
+                _ => {}
+            }
+        }
+        drop(tell);
+    };
+    if let Err(error) = std::thread::Builder::new().name("stdin".to_owned()).spawn(read) {
+        tracing::error!(%error, "standard input can't be watched: the node stops");
+    }
+    // Nothing is ever sent: the end of the channel is what counts.
+    let _ = told.await;
 }
 
+/// Waits until every part has ended, or it is too late; says which of the two.
 async fn end(
     consensus: Handle,
     serving: JoinHandle<Result<(), NodeError>>,
     recording: JoinHandle<()>,
-) {
+    until: Instant,
+) -> bool {
     let all = async {
         consensus.shutdown().await;
         recording.await?;
         serving.await
     };
-    match tokio::time::timeout(STOP_TIMEOUT, all).await {
-        Ok(Ok(Ok(()))) => {}
+    match tokio::time::timeout_at(until.into(), all).await {
+        Ok(Ok(Ok(()))) => return true,
         Ok(Ok(Err(error))) => tracing::warn!(%error, "the HTTP API ended with an error"),
         Ok(Err(error)) => tracing::warn!(%error, "the HTTP API ended badly"),
         Err(_) => tracing::warn!("stopping took too long; what is durable stays so"),
     }
+    false
 }

@@ -11,14 +11,19 @@ use crate::{
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    time::Duration,
 };
 use tempfile::TempDir;
+use tokio::time::sleep;
 use trustmesh_client::{Client, Endpoint, Operator, Options};
 use trustmesh_node::local::{LocalError, LocalNetwork, LocalOptions, StartMode};
 use trustmesh_types::{NetworkId, PublicKey, SecretKey};
 
 /// Tries to start with new ports, when others took some between finding and using them.
 const PORT_TRIES_MAX: usize = 3;
+/// Before the next try of a node whose port another program holds: outgoing connections get
+/// theirs from the same range.
+const PORT_PAUSE: Duration = Duration::from_secs(1);
 
 /// What a mesh is for, and how big.
 #[derive(Clone, Copy)]
@@ -90,6 +95,10 @@ impl Mesh {
         Ok(Self { network, folder, options })
     }
 
+    const fn mode(&self) -> StartMode {
+        if self.options.detached { StartMode::Detached } else { StartMode::Attached }
+    }
+
     /// Where everything is; a start may move it.
     pub fn folder(&self) -> &Path {
         self.folder.path()
@@ -98,7 +107,7 @@ impl Mesh {
     /// Starts the nodes and waits until all serve. Ports that others have taken meanwhile
     /// make it a new mesh, in another folder.
     pub async fn start(&mut self) -> Done {
-        let mode = if self.options.detached { StartMode::Detached } else { StartMode::Attached };
+        let mode = self.mode();
         for _ in 1..PORT_TRIES_MAX {
             match try_start(&mut self.network, mode).await? {
                 Err(error) if error.port_taken() => *self = Self::new(self.options)?,
@@ -113,6 +122,51 @@ impl Mesh {
         self.network.stop().await?;
         let path = self.folder.path().to_owned();
         self.folder.close().map_err(|e| Failure::failed(e).at(path.display()))
+    }
+
+    /// Stops the nodes; the folder stays.
+    pub async fn halt(&mut self) -> Done {
+        Ok(self.network.stop().await?)
+    }
+
+    /// Kills nodes at the same time, as `kill -9` does.
+    pub async fn kill(&mut self, indices: &[usize]) -> Done {
+        Ok(self.network.kill_nodes(indices).await?)
+    }
+
+    /// Starts a node without waiting for it.
+    pub fn begin_start(&mut self, index: usize) -> Done {
+        Ok(self.network.start_node(&own_file()?, index, self.mode())?)
+    }
+
+    /// Starts a node and waits until it is ready. A port that another program holds for a
+    /// moment is waited for; whatever else is wrong is the node's.
+    pub async fn restart(&mut self, index: usize) -> Done<Result<(), LocalError>> {
+        let (exe, mode) = (own_file()?, self.mode());
+        for _ in 1..PORT_TRIES_MAX {
+            match self.network.restart_node(&exe, index, mode).await {
+                Err(error) if error.port_taken() => sleep(PORT_PAUSE).await,
+                outcome => return Ok(outcome),
+            }
+        }
+        Ok(self.network.restart_node(&exe, index, mode).await)
+    }
+
+    /// The same for all nodes that don't run.
+    pub async fn restart_all(&mut self) -> Done<Result<(), LocalError>> {
+        let (exe, mode) = (own_file()?, self.mode());
+        for _ in 1..PORT_TRIES_MAX {
+            match self.network.start(&exe, mode, |_| {}).await {
+                Err(error) if error.port_taken() => sleep(PORT_PAUSE).await,
+                outcome => return Ok(outcome),
+            }
+        }
+        Ok(self.network.start(&exe, mode, |_| {}).await)
+    }
+
+    /// A node's name.
+    pub fn name(&self, index: usize) -> &str {
+        self.network.nodes().get(index).map_or("no node", |node| &node.name)
     }
 
     /// Leaves the nodes running, and the folder where it is.
@@ -170,11 +224,6 @@ impl Mesh {
         self.network.nodes().iter().map(|node| node.folder.join("data")).collect()
     }
 
-    /// Kills a node, as if its machine had lost power.
-    pub async fn kill(&mut self, node: usize) -> Done {
-        Ok(self.network.kill_node(node).await?)
-    }
-
     /// Number of nodes.
     pub fn nodes(&self) -> usize {
         self.network.nodes().len()
@@ -192,10 +241,14 @@ pub async fn start(network: &mut LocalNetwork, mode: StartMode) -> Done {
 }
 
 async fn try_start(network: &mut LocalNetwork, mode: StartMode) -> Done<Result<(), LocalError>> {
-    let exe = std::env::current_exe()
-        .map_err(|e| Failure::failed(format!("this program's own file can't be found: {e}")))?;
+    let exe = own_file()?;
     let progress = Progress::bar(network.nodes().len() as u64, "starting nodes");
     Ok(network.start(&exe, mode, |ready| progress.at(ready as u64)).await)
+}
+
+fn own_file() -> Done<PathBuf> {
+    std::env::current_exe()
+        .map_err(|e| Failure::failed(format!("this program's own file can't be found: {e}")))
 }
 
 /// Writes the file that tells commands run inside a network's folder where to go.

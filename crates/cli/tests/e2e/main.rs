@@ -12,11 +12,20 @@
 )]
 
 mod bad_input;
+mod clocks;
+mod crash;
+mod daemon;
+mod damage;
 mod demo;
+mod disks;
 mod faults;
 mod flood;
 mod lies;
+mod links;
+mod load;
 mod mesh;
 mod policies;
 mod run;
+mod stops;
+mod under;
 mod workflows;

@@ -1,6 +1,9 @@
 //! A mesh of processes, driven by commands as a user would.
 
-use crate::run::{Run, trustmesh_fed, trustmesh_in};
+use crate::{
+    daemon::eventually,
+    run::{Run, trustmesh_fed, trustmesh_in},
+};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -16,6 +19,9 @@ use tempfile::TempDir;
 /// Looks at a condition before a test gives up, and the pause between two.
 const LOOKS_MAX: u32 = 60;
 const PAUSE: Duration = Duration::from_millis(500);
+
+/// For a slow node to have what the others have.
+const CATCH_UP: Duration = Duration::from_secs(60);
 
 static TURN: Mutex<()> = Mutex::new(());
 
@@ -33,6 +39,13 @@ impl Mesh {
     /// Makes one of four nodes and starts it.
     pub fn up() -> Self {
         Self::up_with(&[])
+    }
+
+    /// Makes one of four nodes and starts none: the test does.
+    pub fn init() -> Self {
+        let mesh = Self { root: tempfile::tempdir().expect("a temporary folder") };
+        trustmesh_in(mesh.root.path(), &["network", "init", "mesh"]).ok();
+        mesh
     }
 
     /// The same, with more flags to `network init`.
@@ -64,6 +77,44 @@ impl Mesh {
     /// The network's folder.
     pub fn folder(&self) -> PathBuf {
         self.root.path().join("mesh")
+    }
+
+    /// Configuration of the node of this number, from 1.
+    pub fn config(&self, number: usize) -> PathBuf {
+        self.folder().join(format!("node-{number}/node.toml"))
+    }
+
+    /// Waits until a node follows the chain.
+    pub fn until_caught_up(&self, node: &str, within: Duration) {
+        eventually(&format!("{node} follows the chain"), within, || {
+            let run = self.run(&["ledger", "status", "--endpoint", node, "-o", "json"]);
+            run.code == Some(0) && run.json()["caught_up"] == true
+        });
+    }
+
+    /// Asserts that the nodes have one ledger, each by its own copy, that charges nobody.
+    pub fn agree(&self) {
+        let height = self.height();
+        let mut first = None;
+        for node in (1..=4).map(|number| format!("node-{number}")) {
+            eventually(&format!("{node} has block {height}"), CATCH_UP, || {
+                let run = self.run(&["ledger", "status", "--endpoint", &node, "-o", "json"]);
+                run.code == Some(0) && run.json()["height"].as_u64() >= Some(height)
+            });
+            let args = ["ledger", "verify", "--endpoint", &node, "-o", "json"];
+            let verified = self.run(&args).json();
+            assert!(verified["mismatch"].is_null(), "{node}: {verified}");
+            let blocks = self
+                .run(&["ledger", "blocks", "--limit", "100", "--endpoint", &node, "-o", "json"])
+                .json();
+            let blocks = blocks.as_array().expect("a list").clone();
+            let block = blocks.into_iter().find(|block| block["height"] == height);
+            let digest = block.expect("it is among the newest")["digest"].clone();
+            assert_eq!(*first.get_or_insert(digest.clone()), digest, "{node} at {height}");
+        }
+        let nodes = self.run(&["node", "list", "-o", "json"]).json();
+        let charged = |node: &Value| node["faults"] != 0;
+        assert!(nodes.as_array().is_some_and(|all| !all.iter().any(charged)), "{nodes}");
     }
 
     /// Runs a command inside the network's folder.

@@ -53,8 +53,15 @@ pub fn trustmesh_in(folder: &Path, args: &[&str]) -> Run {
 
 /// Runs the binary in a folder, with something on its standard input.
 pub fn trustmesh_fed(folder: &Path, args: &[&str], input: &str) -> Run {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_trustmesh"));
-    command.args(args).current_dir(folder);
+    trustmesh_under(&[], folder, args, input)
+}
+
+/// The same under another program, whose words come first.
+pub fn trustmesh_under(program: &[String], folder: &Path, args: &[&str], input: &str) -> Run {
+    let exe = env!("CARGO_BIN_EXE_trustmesh").to_owned();
+    let mut words = program.iter().cloned().chain([exe]);
+    let mut command = Command::new(words.next().expect("a program"));
+    command.args(words).args(args).current_dir(folder);
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TRUSTMESH_")) {
         command.env_remove(name);
     }

@@ -39,6 +39,9 @@ pub struct NodeConfig {
     /// What is logged, and how.
     #[serde(default)]
     pub log: Log,
+    /// What only tests set.
+    #[serde(default, skip_serializing_if = "Testing::is_none")]
+    pub testing: Testing,
 }
 
 /// Addresses that a node listens on.
@@ -185,6 +188,21 @@ impl Default for Log {
             filter: "info,commonware=warn,wasmtime_wasi=warn".to_owned(),
             format: LogFormat::Text,
         }
+    }
+}
+
+/// What only tests set: a node of a real network leaves it out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Testing {
+    /// How far the node's clock is ahead of the machine's, as if it went wrong. What the
+    /// engine's network asks of the clock (the age of a handshake) is not shifted.
+    pub clock_offset_ms: i64,
+}
+
+impl Testing {
+    fn is_none(&self) -> bool {
+        *self == Self::default()
     }
 }
 

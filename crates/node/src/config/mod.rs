@@ -9,4 +9,6 @@ mod file;
 mod tests;
 
 pub use error::ConfigError;
-pub use file::{Admission, HttpLimits, Listen, Log, LogFormat, NodeConfig, Retention, Storage};
+pub use file::{
+    Admission, HttpLimits, Listen, Log, LogFormat, NodeConfig, Retention, Storage, Testing,
+};

@@ -26,6 +26,17 @@ fn paths_are_relative_to_the_file_and_the_environment_goes_over_it() {
 }
 
 #[test]
+fn only_a_test_shifts_the_clock() {
+    let config = load(GOOD, &[]).unwrap();
+    assert_eq!(config.testing.clock_offset_ms, 0);
+    assert!(!toml::to_string(&config).unwrap().contains("testing"), "nobody is told of it");
+    let shifted = load(&format!("{GOOD}[testing]\nclock_offset_ms = -300000\n"), &[]).unwrap();
+    assert_eq!(shifted.testing.clock_offset_ms, -300_000);
+    let text = toml::to_string(&shifted).unwrap();
+    assert_eq!(toml::from_str::<NodeConfig>(&text).unwrap(), shifted);
+}
+
+#[test]
 fn what_is_wrong_is_named() {
     type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
     let cases: [Case<'_>; 5] = [

@@ -39,6 +39,18 @@ pub(crate) struct Layout {
     pub validator: bool,
 }
 
+impl Layout {
+    /// Whether a file is of the votes.
+    pub(crate) fn is_of_votes(&self, path: &Path) -> bool {
+        let of_ledger = path.strip_prefix(&self.ledger).ok();
+        let directory = of_ledger.and_then(|rest| rest.components().next());
+        let begins = self.votes.file_name().map(std::ffi::OsStr::as_encoded_bytes);
+        directory.zip(begins).is_some_and(|(directory, begins)| {
+            directory.as_os_str().as_encoded_bytes().starts_with(begins)
+        })
+    }
+}
+
 /// Notes which parts there are.
 #[derive(Debug)]
 pub(crate) struct Parts {

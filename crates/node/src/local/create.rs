@@ -3,7 +3,7 @@
 use super::error::{LocalError, io};
 use crate::{
     clock::now_ms,
-    config::{Admission, HttpLimits, Listen, Log, NodeConfig, Retention, Storage},
+    config::{Admission, HttpLimits, Listen, Log, NodeConfig, Retention, Storage, Testing},
     guard, keystore,
 };
 use std::{
@@ -173,6 +173,7 @@ fn make_node(
         storage: Storage::default(),
         retention: options.retention,
         log: Log::default(),
+        testing: Testing::default(),
         stop_with_stdin: false,
     };
     let path = folder.join("node.toml");

@@ -193,6 +193,25 @@ impl LocalNetwork {
         Ok(())
     }
 
+    /// Starts one node and waits until it is ready.
+    ///
+    /// # Errors
+    /// [`LocalError`], with the end of its log; it is then not running.
+    pub async fn restart_node(
+        &mut self,
+        exe: &Path,
+        index: usize,
+        mode: StartMode,
+    ) -> Result<(), LocalError> {
+        let mut starting = vec![self.launch(exe, index, mode)?];
+        let outcome = self.wait_ready(&mut starting, &mut |_| {}).await;
+        match outcome {
+            Ok(()) => self.adopt(starting, mode),
+            Err(_) => self.abandon(starting).await,
+        }
+        outcome
+    }
+
     fn launch(&self, exe: &Path, index: usize, mode: StartMode) -> Result<Starting, LocalError> {
         let Some(node) = self.nodes.get(index) else {
             let (nodes, max) = (index.saturating_add(1), self.nodes.len());
@@ -260,17 +279,23 @@ impl LocalNetwork {
         }
     }
 
-    /// Kills a node at once, as if its machine had lost power.
+    /// Kills nodes at the same time, and waits until all of them are gone.
     ///
     /// # Errors
     /// [`LocalError::Immortal`].
-    pub async fn kill_node(&mut self, index: usize) -> Result<(), LocalError> {
-        let Some(node) = self.nodes.get(index).cloned() else { return Ok(()) };
-        if let Some(process) = ProcessId::read(&node) {
+    pub async fn kill_nodes(&mut self, indices: &[usize]) -> Result<(), LocalError> {
+        let nodes: Vec<LocalNode> =
+            indices.iter().filter_map(|index| self.nodes.get(*index)).cloned().collect();
+        let processes: Vec<Option<ProcessId>> = nodes.iter().map(ProcessId::read).collect();
+        for process in processes.iter().flatten() {
             process.signal(Signal::SIGKILL);
-            self.wait_gone(&node, process, KILL_TIMEOUT).await?;
         }
-        ProcessId::forget(&node);
+        for (node, process) in nodes.iter().zip(processes) {
+            if let Some(process) = process {
+                self.wait_gone(node, process, KILL_TIMEOUT).await?;
+            }
+            ProcessId::forget(node);
+        }
         Ok(())
     }
 

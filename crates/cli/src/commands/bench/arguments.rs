@@ -37,6 +37,40 @@ pub enum BenchCommand {
   trustmesh bench byzantine
   trustmesh bench byzantine --nodes 7 --malicious 2 --iterations 20 --real-nodes 0 -o json")]
     Byzantine(ByzantineArgs),
+    /// Kill nodes at random moments under load: is anything lost, wrong, or stuck?
+    #[command(after_help = "Example:
+  trustmesh bench crash --kills 1000
+  trustmesh bench crash --kills 40 --seed 7 -o json")]
+    Crash(CrashArgs),
+}
+
+/// How crashes are tried.
+#[derive(Debug, Args)]
+pub struct CrashArgs {
+    /// Nodes
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(4..=16))]
+    pub nodes: u16,
+    /// Processes to kill
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub kills: u32,
+    /// Every so many times all nodes are killed at once; 0 for never
+    #[arg(long, default_value_t = 20)]
+    pub all_every: u32,
+    /// Requests that are made per second
+    #[arg(long, default_value_t = 4.0, value_parser = rate)]
+    pub per_second: f64,
+    /// Devices that make them
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1_024))]
+    pub devices: u16,
+    /// Draws the moments and the nodes [default: another one each time]
+    #[arg(long)]
+    pub seed: Option<u64>,
+}
+
+/// Requests per second: more than none, and no more than a timer can keep.
+fn rate(text: &str) -> Result<f64, String> {
+    let rate: f64 = text.parse().map_err(|_| "write a number, as in 2.5".to_owned())?;
+    if (0.01..=1_000.0).contains(&rate) { Ok(rate) } else { Err("use 0.01 to 1000".to_owned()) }
 }
 
 /// How idleness is measured.

@@ -93,7 +93,8 @@ async fn measure(args: &IdleArgs, load: &mut Load) -> Done<Report> {
 
 async fn after_kill(count: u32, load: &mut Load) -> Done<AfterKill> {
     let key = load.keys.first().cloned().ok_or_else(|| Failure::failed("no device"))?;
-    load.mesh.kill(load.mesh.nodes().saturating_sub(1)).await?;
+    let last = load.mesh.nodes().saturating_sub(1);
+    load.mesh.kill(&[last]).await?;
     let client = load.mesh.client()?;
     let valid_until = client.status().await?.height + notes::LIFETIME_BLOCKS;
     let progress = Progress::bar(count.into(), "transactions without a node");

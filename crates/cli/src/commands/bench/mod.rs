@@ -6,6 +6,7 @@
 
 mod arguments;
 mod byzantine;
+mod crash;
 mod flood;
 mod flooder;
 mod footprint;
@@ -33,6 +34,7 @@ pub async fn run(context: &Context, command: BenchCommand) -> Done {
         BenchCommand::Soak(args) => soak::run(context, &args).await,
         BenchCommand::Throughput(args) => throughput::run(context, &args).await,
         BenchCommand::Byzantine(args) => byzantine::run(context, &args).await,
+        BenchCommand::Crash(args) => crash::run(context, &args).await,
         BenchCommand::Flood(args) => flood::run(context, &args).await,
     }
 }
