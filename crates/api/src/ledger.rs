@@ -60,6 +60,30 @@ pub struct Committees {
     pub to_come: Vec<Committee>,
 }
 
+/// Which part of a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SnapshotQuery {
+    /// The snapshot's digest; the newest one when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub digest: Option<Digest>,
+    /// From this byte on.
+    pub offset: u64,
+}
+
+/// A part of a snapshot: the ledger's state after a block, with what proves it by the genesis.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapshotPiece {
+    /// The block's height.
+    pub height: u64,
+    /// Digest of the whole.
+    pub digest: Digest,
+    /// Length of the whole.
+    pub total: u64,
+    /// At least one byte; at most [`crate::limits::SNAPSHOT_PIECE_BYTES_MAX`].
+    pub bytes: HexBytes,
+}
+
 /// A block, without its transactions' content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlockView {

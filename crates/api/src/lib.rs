@@ -28,8 +28,8 @@ pub use bytes::HexBytes;
 pub use faults::{BlockReceipts, FaultQuery, FaultView, ParametersView};
 pub use ledger::{
     ArtifactReceipts, BlockView, Committees, EventView, Fate, Health, LedgerStatus, RawBlock,
-    RawBlocks, RawHeader, RawHeaders, Ready, SubmitTransactions, Submitted, TransactionView,
-    TransactionsSubmitted,
+    RawBlocks, RawHeader, RawHeaders, Ready, SnapshotPiece, SnapshotQuery, SubmitTransactions,
+    Submitted, TransactionView, TransactionsSubmitted,
 };
 pub use members::{AppView, DeviceView, NodeView, PolicyView, WorkflowView};
 pub use page::{ListQuery, Page, RangeQuery, RequestQuery, WaitQuery};

@@ -24,3 +24,7 @@ pub const RAW_HEADERS_MAX: u32 = 512;
 pub const WAIT_MS_MAX: u64 = 60_000;
 /// Longest workflow definition.
 pub const DEFINITION_BYTES_MAX: usize = 512 * 1024;
+/// Bytes of a snapshot in one answer, before their hexadecimal form.
+pub const SNAPSHOT_PIECE_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Largest snapshot that is taken.
+pub const SNAPSHOT_BYTES_MAX: u64 = 1 << 30;

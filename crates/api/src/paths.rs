@@ -52,6 +52,8 @@ pub const BLOCK_RECEIPTS: &str = "/v1/blocks/{height}/receipts";
 pub const FAULTS: &str = "/v1/faults";
 /// GET [`crate::ParametersView`].
 pub const PARAMETERS: &str = "/v1/parameters";
+/// GET [`crate::SnapshotPiece`]: a part of a state to start from.
+pub const SNAPSHOT: &str = "/v1/snapshot";
 /// GET [`crate::Committees`].
 pub const COMMITTEES: &str = "/v1/committees";
 /// GET [`crate::LedgerStatus`].

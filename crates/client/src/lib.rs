@@ -24,7 +24,8 @@ mod transact;
 mod witness;
 
 pub mod check;
-pub mod tls;
+pub mod snapshot;
+mod tls;
 
 pub use client::Client;
 pub use device::{Checked, Device, SubmitSpec};

@@ -11,7 +11,7 @@ use trustmesh_state::{Handover, follow_handovers};
 use trustmesh_types::{AppId, PolicyId, PublicKey, RequestId, WorkflowId, genesis::Genesis};
 
 /// A path with a query. Values are names, keys and numbers, which need no escaping.
-fn with_query<Q: Serialize>(path: &str, query: &Q) -> String {
+pub(crate) fn with_query<Q: Serialize>(path: &str, query: &Q) -> String {
     let fields = serde_json::to_value(query).unwrap_or_default();
     let pairs: Vec<String> = fields
         .as_object()

@@ -128,6 +128,7 @@ async fn node(n: usize, ports: &[u16], seconds: u64, idle: bool) -> Result<(), F
             partition: "ledger".to_owned(),
             delivered_height: None,
             votes_unknown: false,
+            snapshot: None,
             clock: ClockOffset::default(),
         },
         contacts: Vec::new(),

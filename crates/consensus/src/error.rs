@@ -1,9 +1,9 @@
 //! What can go wrong, for callers of this crate.
 
-use crate::{keys::BadKey, pool::PoolError};
+use crate::{certificate::CertificateError, keys::BadKey, pool::PoolError};
 use std::any::Any;
-use trustmesh_state::Invalid;
-use trustmesh_types::{NetworkId, TxId, genesis::GenesisError};
+use trustmesh_state::{Invalid, NotFollowing};
+use trustmesh_types::{Digest, NetworkId, TxId, codec::DecodeError, genesis::GenesisError};
 
 /// A transaction was not taken.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -87,6 +87,34 @@ impl LedgerFailed {
     }
 }
 
+/// A snapshot does not follow from the genesis.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum SnapshotError {
+    /// The committees do not follow each other.
+    #[error(transparent)]
+    Handovers(#[from] NotFollowing),
+    /// Nothing shows who votes on the block, or the next one.
+    #[error("nothing shows who votes on block {height}")]
+    Committee {
+        /// The height.
+        height: u64,
+    },
+    /// The block is not final.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// The bytes are no state.
+    #[error(transparent)]
+    State(#[from] DecodeError),
+    /// The state is another one.
+    #[error("the state's root is {got}, the block names {expected}")]
+    Root {
+        /// The state's.
+        got: Digest,
+        /// The block's.
+        expected: Digest,
+    },
+}
+
 /// A ledger could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -131,6 +159,9 @@ pub enum StartError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The snapshot to start from can't be trusted.
+    #[error("the snapshot of the ledger that another node gave is not used: {0}")]
+    Snapshot(#[from] SnapshotError),
     /// The address to listen on can't be used.
     #[error(
         "can't listen on {address} for other nodes: {reason}; free the port or set listen.p2p to another"

@@ -7,6 +7,7 @@ use crate::{
     kept::Kept,
     ledger::{Chain, Ledger},
     pool::{Arrival, Incoming, Pool},
+    snapshot::StateSnapshot,
     wire::Outgoing,
 };
 use commonware_consensus::{marshal::Identifier, types::Height};
@@ -238,6 +239,21 @@ impl Handle {
             self.0.kept.raise(below);
             self.0.chain.prune(Height::new(below));
         }
+    }
+
+    /// The newest final state as others may go on from it. `None` while no block at hand has a
+    /// certificate of its own.
+    pub async fn snapshot(&self) -> Option<StateSnapshot> {
+        let state = self.state();
+        let height = state.height();
+        let block = self.block(height).await?;
+        let certificate = self.finalization(height).await?;
+        Some(StateSnapshot {
+            handovers: self.handovers(),
+            block: Block::clone(&block),
+            certificate,
+            state: state.snapshot(),
+        })
     }
 
     /// Sends a message to other nodes. Nobody says whether it arrives.

@@ -46,6 +46,7 @@ mod runtime;
 mod signatures;
 #[cfg(not(test))]
 mod simulated;
+mod snapshot;
 #[cfg(not(test))]
 mod tap;
 #[cfg(test)]
@@ -64,7 +65,7 @@ pub use daemon::{Ending, start_node};
 pub use engine::{
     BLOCKS_CHANNEL, CHANNELS, Network, Transport, VOTES_CHANNEL, channel_quota, max_message_size,
 };
-pub use error::{LedgerFailed, SendError, StartError, SubmitError};
+pub use error::{LedgerFailed, SendError, SnapshotError, StartError, SubmitError};
 pub use handle::{Handle, Status, Streams};
 pub use keys::{BadKey, EngineKey, engine_public, engine_secret, ledger_public};
 pub use options::{NodeOptions, Options, archive_directories, votes_directories};
@@ -75,6 +76,7 @@ pub use runtime::ClockOffset;
 pub use simulated::{
     Oracle, Simulated, Started, simulated_network, start_evil, start_sim, tapped_network,
 };
+pub use snapshot::StateSnapshot;
 #[cfg(not(test))]
 pub use tap::{Said, Sender, Tap, Voice};
 pub use votes::revote;

@@ -1,6 +1,6 @@
 //! What a ledger is started with, and the engine's times that follow from genesis.
 
-use crate::runtime::ClockOffset;
+use crate::{runtime::ClockOffset, snapshot::StateSnapshot};
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -30,6 +30,8 @@ pub struct Options {
     /// ledger has taken its word that it is ready ([`crate::Handle::announce`]). Once said,
     /// it stays so over restarts.
     pub votes_unknown: bool,
+    /// A state to go on from when it is newer than what the node has.
+    pub snapshot: Option<StateSnapshot>,
     /// How far this node's clock is ahead of the runtime's: not at all, but in simulations.
     pub clock: ClockOffset,
 }

@@ -14,7 +14,7 @@ mod common;
 use common::{Node, World, genesis, operator, public, sign, validator};
 use commonware_runtime::{Runner as _, deterministic};
 use std::time::Duration;
-use trustmesh_consensus::{Handle, engine_public};
+use trustmesh_consensus::{Handle, StateSnapshot, engine_public};
 use trustmesh_state::follow_handovers;
 use trustmesh_types::{
     Digest, Payload, PublicKey, SecretKey,
@@ -244,4 +244,56 @@ fn a_network_that_stops_over_a_change_goes_on_from_its_disks() {
         }
         assert!(engine_public(&public(0)).is_ok());
     });
+}
+
+#[test]
+fn a_new_node_goes_on_from_a_snapshot_and_only_from_a_sound_one() {
+    run(6, async |context| {
+        let mut world = World::new(context, small_epochs(5, 0)).await;
+        let mut nodes = start_all(&mut world, 0..4).await;
+        let first = nodes[0].handle.clone();
+        report_all(&first, &[0, 1, 2, 3, 4]).await;
+        for node in &mut nodes {
+            node.until(2).await;
+        }
+        say(&first, &validator(1), 5, Payload::Ready).await;
+        until_committee(&mut nodes, 1).await;
+        let snapshot = first.snapshot().await.unwrap();
+        let height = snapshot.verify(&mut rng(&world), &world.genesis).unwrap();
+        assert!(height >= 2 * EPOCH - 1);
+        let bent: [fn(&mut StateSnapshot); 5] = [
+            |it| it.state.truncate(100),
+            |it| *it.state.last_mut().unwrap() ^= 1,
+            |it| it.certificate[40] ^= 1,
+            |it| it.block.header.timestamp_ms += 1,
+            |it| it.handovers.clear(),
+        ];
+        for bend in bent {
+            let mut bad = snapshot.clone();
+            bend(&mut bad);
+            assert!(bad.verify(&mut rng(&world), &world.genesis).is_err());
+        }
+        // It gets no block from before.
+        world.snapshot = Some(snapshot);
+        let mut late = world.start(4, None).await;
+        assert_eq!(late.handle.status().height, height);
+        assert_eq!(late.handle.status().committee, 1);
+        let next = late.next().await.block.header.height;
+        assert_eq!(next, height + 1);
+        late.until(first.status().height + 2).await;
+        assert!(late.handle.block(height - 1).await.is_none());
+        // And goes on from its disk.
+        late.task.abort();
+        let _ = late.task.await;
+        let mut again = world.start(4, None).await;
+        assert!(again.handle.status().height >= height);
+        again.until(first.status().height + 4).await;
+        let known = again.handle.handovers();
+        assert_eq!(follow_handovers(&world.genesis, &known).unwrap().len(), 2);
+    });
+}
+
+fn rng(world: &World) -> impl rand_core::CryptoRng {
+    use commonware_runtime::Supervisor as _;
+    world.context.child("rng")
 }

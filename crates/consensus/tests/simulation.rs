@@ -295,6 +295,7 @@ fn storage_of_another_network_is_refused() {
             partition: "n0".to_owned(),
             delivered_height: None,
             votes_unknown: false,
+            snapshot: None,
             clock: ClockOffset::default(),
         };
         let outcome = trustmesh_consensus::start_sim(world.context, options, network).await;

@@ -34,4 +34,4 @@ mod upkeep;
 
 pub use config::NodeConfig;
 pub use error::NodeError;
-pub use run::{run, run_node};
+pub use run::{run, run_node, snapshot_path};

@@ -31,11 +31,12 @@ use tokio::{
 };
 use trustmesh_agent::Config;
 use trustmesh_consensus::{
-    ClockOffset, Handle, NodeOptions, Options, archive_directories, start_node, votes_directories,
+    ClockOffset, Handle, NodeOptions, Options, StateSnapshot, archive_directories, start_node,
+    votes_directories,
 };
 use trustmesh_data::{Store, StoreConfig};
 use trustmesh_executor::{RunnerConfig, WasmRunner};
-use trustmesh_types::{PublicKey, SecretKey, genesis::Genesis};
+use trustmesh_types::{PublicKey, SecretKey, codec, genesis::Genesis};
 
 /// Threads of this crate's runtime, and of the ledger's.
 const THREADS: usize = 2;
@@ -125,6 +126,37 @@ fn open_store(config: &NodeConfig, layout: &Layout) -> Result<Store, NodeError> 
     Ok(Store::open(&layout.store, StoreConfig { bytes_max, ..StoreConfig::default() })?)
 }
 
+/// Where a state to go on from lies, when one was fetched.
+#[must_use]
+pub fn snapshot_path(data_dir: &Path) -> PathBuf {
+    data_dir.join("snapshot.fetched")
+}
+
+/// A fetched state to go on from; the ledger checks it.
+fn read_snapshot(config: &NodeConfig) -> Result<Option<StateSnapshot>, NodeError> {
+    match std::fs::read(snapshot_path(&config.data_dir)) {
+        Ok(bytes) => match codec::decode("snapshot", &bytes, bytes.len()) {
+            Ok(snapshot) => Ok(Some(snapshot)),
+            Err(error) => {
+                tracing::warn!(%error, "the fetched snapshot is damaged and is passed over");
+                Ok(None)
+            }
+        },
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(system("read the fetched snapshot", &e)),
+    }
+}
+
+/// It has served.
+fn forget_snapshot(config: &NodeConfig) {
+    match std::fs::remove_file(snapshot_path(&config.data_dir)) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            tracing::warn!(error = %e, "the fetched snapshot can't be removed");
+        }
+        _ => {}
+    }
+}
+
 /// The clock of a test may be wrong.
 fn ledger_clock(config: &NodeConfig) -> ClockOffset {
     let (ahead_ms, offset) = (config.testing.clock_offset_ms, ClockOffset::default());
@@ -161,6 +193,7 @@ async fn serve(config: NodeConfig) -> Result<Stopped, NodeError> {
             partition: PARTITION.to_owned(),
             delivered_height: Some(history.height()),
             votes_unknown,
+            snapshot: read_snapshot(&config)?,
             clock,
         },
         directory: layout.ledger.clone(),
@@ -170,6 +203,7 @@ async fn serve(config: NodeConfig) -> Result<Stopped, NodeError> {
         threads: THREADS,
     })
     .await?;
+    forget_snapshot(&config);
     consensus.limit_signers(config.admission.signer_transactions_per_second);
     let headers = Headers::new(&store, consensus.clone());
     let [block_values, ..] = archive_directories(&layout.ledger, PARTITION);

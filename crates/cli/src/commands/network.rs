@@ -190,7 +190,7 @@ async fn up(context: &Context, args: FolderArgs) -> Done {
         let indices: Vec<usize> =
             all.filter(|(_, node)| mine.contains(&node.name)).map(|(index, _)| index).collect();
         for index in indices {
-            network.kill_node(index).await?;
+            network.kill_nodes(&[index]).await?;
         }
     }
     started?;

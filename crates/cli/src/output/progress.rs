@@ -48,6 +48,12 @@ impl Progress {
         self.bar.set_position(position);
     }
 
+    /// At this step of so many.
+    pub fn of(&self, position: u64, length: u64) {
+        self.bar.set_length(length);
+        self.bar.set_position(position);
+    }
+
     /// Says what is done now.
     pub fn say(&self, what: &str) {
         self.bar.set_message(what.to_owned());

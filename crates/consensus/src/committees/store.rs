@@ -4,7 +4,7 @@
 //! On disk, blobs of one partition. A committee is a blob named `number ‖ stage` (8 bytes
 //! big-endian, 1 byte): stage 0 from when it is decided, stage 1 with its [`Handover`] from
 //! when it is to begin. The blob `votes` holds the number of the first committee in which this
-//! node votes (8 bytes). Every blob ends with the SHA-256 of what stands before; it is synced
+//! node votes (8 bytes); the blob `floor` a block that the node went on from, and its certificate. Every blob ends with the SHA-256 of what stands before; it is synced
 //! before what follows from it is done.
 
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -13,10 +13,11 @@ use commonware_runtime::{
 };
 use std::collections::BTreeMap;
 use trustmesh_state::Handover;
-use trustmesh_types::{Digest, committee::Committee};
+use trustmesh_types::{Block, Digest, committee::Committee};
 
 const CHECKSUM_BYTES: usize = 32;
 const VOTES: &[u8] = b"votes";
+const FLOOR: &[u8] = b"floor";
 
 /// What is kept of a committee.
 #[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize)]
@@ -34,6 +35,8 @@ pub(crate) struct Past {
     pub(crate) handovers: BTreeMap<u64, Handover>,
     /// The first committee in which this node votes, where something says so.
     pub(crate) votes_from: Option<u64>,
+    /// A final block that the node went on from without those before, and its certificate.
+    pub(crate) floor: Option<(Block, Vec<u8>)>,
 }
 
 impl Past {
@@ -62,13 +65,17 @@ impl CommitteeStore {
             Err(error) => return Err(error),
         };
         names.sort_unstable();
-        let mut kept = Past::default();
+        let mut past = Past::default();
         let mut found: BTreeMap<u64, Committee> = BTreeMap::new();
         for name in names {
             // Cut short while it was written: nothing has followed from it.
             let Some(bytes) = self.read(storage, &name).await? else { continue };
             if name == VOTES {
-                kept.votes_from = Some(bytes.try_into().map_or(u64::MAX, u64::from_be_bytes));
+                past.votes_from = Some(bytes.try_into().map_or(u64::MAX, u64::from_be_bytes));
+                continue;
+            }
+            if name == FLOOR {
+                past.floor = borsh::from_slice(&bytes).ok();
                 continue;
             }
             match borsh::from_slice(&bytes) {
@@ -77,7 +84,7 @@ impl CommitteeStore {
                 }
                 Ok(Entry::Begins(handover)) => {
                     found.insert(handover.committee.number, handover.committee.clone());
-                    kept.handovers.insert(handover.committee.number, *handover);
+                    past.handovers.insert(handover.committee.number, *handover);
                 }
                 Err(_) => tracing::warn!("a committee on disk can't be read and is passed over"),
             }
@@ -87,11 +94,11 @@ impl CommitteeStore {
             if number != next {
                 break;
             }
-            kept.committees.push(committee);
+            past.committees.push(committee);
             next += 1;
         }
-        kept.handovers.retain(|number, _| *number < next);
-        Ok(kept)
+        past.handovers.retain(|number, _| *number < next);
+        Ok(past)
     }
 
     async fn read(
@@ -150,6 +157,17 @@ impl CommitteeStore {
     ) -> Result<(), RuntimeError> {
         let entry = Entry::Begins(Box::new(handover.clone()));
         self.put(storage, handover.committee.number, 1, &entry).await
+    }
+
+    /// The node goes on from a block, without those before it.
+    pub(crate) async fn floor(
+        &self,
+        storage: &impl Storage,
+        block: &Block,
+        certificate: &[u8],
+    ) -> Result<(), RuntimeError> {
+        let bytes = borsh::to_vec(&(block, certificate)).map_err(|_| RuntimeError::WriteFailed)?;
+        self.write(storage, FLOOR, bytes).await
     }
 
     /// The node votes in no committee before that number.

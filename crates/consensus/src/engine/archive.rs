@@ -25,7 +25,7 @@ use commonware_consensus::{
     simplex::scheme::ed25519::Scheme,
     types::{Height, ViewDelta},
 };
-use commonware_cryptography::{Digested, Digestible as _, certificate::Verifier as _};
+use commonware_cryptography::{Digested, certificate::Verifier as _, sha256};
 use commonware_parallel::Sequential;
 use commonware_runtime::{Handle, buffer::paged::CacheRef};
 use commonware_storage::{
@@ -86,7 +86,7 @@ pub(super) struct Setup {
     pub(super) me: EngineKey,
     pub(super) committees: Committees,
     pub(super) epoch_blocks: u64,
-    pub(super) genesis: LedgerBlock,
+    pub(super) start: Start<Scheme, sha256::Digest, Digested<LedgerBlock>>,
     pub(super) cache: CacheRef,
 }
 
@@ -98,7 +98,7 @@ pub(super) async fn start<E: Runtime, T: Transport>(
     [blocks, fetches]: [(T::Sender, T::Receiver); 2],
     application: LedgerApplication,
 ) -> Result<Archive, String> {
-    let Setup { partition, me, committees, epoch_blocks, genesis, cache } = setup;
+    let Setup { partition, me, committees, epoch_blocks, start, cache } = setup;
     let (spreader, buffer) = buffered::Engine::new(
         context.child("buffer"),
         buffered::Config {
@@ -139,7 +139,6 @@ pub(super) async fn start<E: Runtime, T: Transport>(
     let gate = Gate::new(epoch_blocks);
     let finalizations = Lazy::new(finalizations, gate.clone());
     let blocks = Lazy::new(blocks, gate.clone());
-    let digest = genesis.digest();
     let (actor, chain, _) = Actor::<_, Standard<LedgerBlock>, _, _, _, _, _>::init(
         context.child("marshal"),
         finalizations,
@@ -147,7 +146,7 @@ pub(super) async fn start<E: Runtime, T: Transport>(
         marshal::Config {
             provider: committees.clone(),
             epocher: Certain(committees),
-            start: Start::Genesis(Digested::precomputed(genesis, digest)),
+            start,
             partition_prefix: format!("{partition}-marshal"),
             mailbox_size: MAILBOX,
             view_retention: ViewDelta::new(256),

@@ -5,7 +5,7 @@
 //! vote.
 
 use super::{
-    agreement, archive, network_marker,
+    agreement, archive, floor, network_marker,
     terms::{self, Terms},
     transport::{Network, Transport},
     witness::Witness,
@@ -29,7 +29,8 @@ use crate::{
     runtime::Runtime,
     wire::{self, Outgoing},
 };
-use commonware_cryptography::{Digestible as _, sha256};
+use commonware_consensus::marshal::Start;
+use commonware_cryptography::{Digested, Digestible as _, sha256};
 use commonware_runtime::Handle as Task;
 use commonware_utils::{
     channel::{mpsc, watch},
@@ -63,7 +64,8 @@ pub(super) async fn assemble<E: Runtime, T: Transport>(
     directory: String,
     (ends, conduct): (Ends, Option<Arc<dyn Conduct>>),
 ) -> Result<Running, StartError> {
-    let Options { genesis, key, partition, delivered_height, clock, votes_unknown } = options;
+    let Options { genesis, key, partition, delivered_height, clock, votes_unknown, snapshot } =
+        options;
     genesis.validate()?;
     let (id, me) = (genesis.network_id(), key.public());
     let genesis_state = State::genesis(&genesis)?;
@@ -80,12 +82,25 @@ pub(super) async fn assemble<E: Runtime, T: Transport>(
     }
 
     let store = CommitteeStore::new(&partition);
+    let lowest_kept = Arc::new(AtomicU64::new(0));
+    let snapshots = Snapshots {
+        partition: format!("{partition}-snapshots"),
+        network: id,
+        floor: Arc::clone(&lowest_kept),
+    };
+    if let Some(snapshot) = snapshot {
+        let trusted = snapshot.trust(&mut context, &genesis)?;
+        floor::install(&context, &store, &snapshots, &trusted, &snapshot)
+            .await
+            .map_err(|e| storage("a snapshot", e.to_string()))?;
+    }
     let past = known_committees(&context, &store, votes_unknown)
         .await
         .map_err(|e| storage("what is known of the committees", e.to_string()))?;
     let epoch_blocks = genesis.parameters.epoch_blocks;
     let mut all = vec![genesis_state.committee().clone()];
     all.extend(past.committees.iter().cloned());
+    let floor = floor::of(&genesis, &all, past.floor.as_ref());
     let committees = Committees::new(id, key, epoch_blocks, all, past.votes_from.unwrap_or(0))?;
 
     let mut entropy = [0; 32];
@@ -115,7 +130,10 @@ pub(super) async fn assemble<E: Runtime, T: Transport>(
         me: keys::engine_public(&me)?,
         committees: committees.clone(),
         epoch_blocks,
-        genesis: genesis_block,
+        start: match &floor {
+            Some(floor) => Start::Floor(floor.finalization.clone()),
+            None => Start::Genesis(Digested::precomputed(genesis_block, genesis_digest)),
+        },
         cache: cache.clone(),
     };
     let links = (peers, blocker.clone());
@@ -124,18 +142,16 @@ pub(super) async fn assemble<E: Runtime, T: Transport>(
             .await
             .map_err(|e| storage("the archive of blocks", e))?;
 
-    let floor = Arc::new(AtomicU64::new(0));
-    let snapshots = Snapshots {
-        partition: format!("{partition}-snapshots"),
-        network: id,
-        floor: floor.clone(),
-    };
     snapshots.find_floor(&context).await.map_err(|e| storage("a snapshot", e.to_string()))?;
     let from = delivered_height.unwrap_or(u64::MAX).min(archive.processed);
     let start = (genesis_digest, genesis_state);
-    let (tip, state) = recover(&context, &archive.chain, &snapshots, start, from)
-        .await
-        .map_err(|e| recovery_error(e, directory.clone()))?;
+    // The archive has yet to fetch the block that the node goes on from.
+    let ahead = floor.filter(|it| it.block.number() > archive.processed);
+    let recovered = match ahead {
+        Some(floor) => floor::recover(&context, &snapshots, &floor).await,
+        None => recover(&context, &archive.chain, &snapshots, start, from).await,
+    };
+    let (tip, state) = recovered.map_err(|e| recovery_error(e, directory.clone()))?;
     ledger.reset(tip, state.clone());
     committees.advance(state.height());
     let first = first_term(&archive.chain, &past, genesis_digest, (tip, &state)).await.ok_or_else(
@@ -205,7 +221,7 @@ pub(super) async fn assemble<E: Runtime, T: Transport>(
         intake: wires.intake,
         outbox: wires.outbox,
         chain: archive.chain,
-        kept: Kept::new(archive.oldest, floor),
+        kept: Kept::new(archive.oldest, lowest_kept),
         view,
         height,
         members,

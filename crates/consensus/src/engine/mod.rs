@@ -7,6 +7,7 @@
 mod agreement;
 mod archive;
 mod assembly;
+mod floor;
 mod lazy;
 mod network_marker;
 mod supervisor;

@@ -76,6 +76,14 @@ impl Snapshots {
         Ok(heights)
     }
 
+    /// Height of the newest snapshot there is.
+    pub(crate) async fn newest_height(
+        &self,
+        storage: &impl Storage,
+    ) -> Result<Option<u64>, RuntimeError> {
+        Ok(self.heights(storage).await?.first().copied())
+    }
+
     /// The newest sound snapshot at or below `height_max`.
     pub(crate) async fn newest(
         &self,

@@ -8,8 +8,8 @@ use commonware_runtime::{Handle as Task, Supervisor as _, deterministic};
 use commonware_utils::{NZUsize, Probability, ordered::Set};
 use std::{sync::Arc, time::Duration};
 use trustmesh_consensus::{
-    ClockOffset, EngineKey, Handle, Options, Oracle, Streams, engine_public, max_message_size,
-    simulated_network, start_sim,
+    ClockOffset, EngineKey, Handle, Options, Oracle, StateSnapshot, Streams, engine_public,
+    max_message_size, simulated_network, start_sim,
 };
 use trustmesh_state::Finalized;
 use trustmesh_types::{
@@ -118,6 +118,8 @@ pub struct World {
     starts: usize,
     /// Nodes that start without knowing what they voted.
     pub wiped: std::collections::BTreeSet<usize>,
+    /// What the next node that starts goes on from.
+    pub snapshot: Option<StateSnapshot>,
 }
 
 impl World {
@@ -140,7 +142,8 @@ impl World {
         )
         .await;
         network.start();
-        let world = Self { context, oracle, genesis, starts: 0, wiped: Default::default() };
+        let world =
+            Self { context, oracle, genesis, starts: 0, wiped: Default::default(), snapshot: None };
         for n in 0..world.genesis.nodes.len() {
             world.connect(n, true).await;
         }
@@ -191,6 +194,7 @@ impl World {
             partition: format!("n{n}"),
             delivered_height,
             votes_unknown: self.wiped.contains(&n),
+            snapshot: self.snapshot.take(),
             clock: ClockOffset::default(),
         };
         let (handle, streams, task) = start_sim(context, options, network).await.unwrap();

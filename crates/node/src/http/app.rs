@@ -5,6 +5,7 @@ use super::{
     limits::{RateLimits, network_of},
     refusal::Refusal,
     shares::{Share, Shares},
+    snapshot::Held,
 };
 use crate::{
     clock, config, driver::Control, feed::Feed, history::History, mailbox::Mailbox,
@@ -72,6 +73,7 @@ pub(super) struct Http {
     pub(super) app: App,
     pub(super) rates: RateLimits,
     pub(super) answers: Answers,
+    pub(super) snapshots: Held,
     polls: Arc<Semaphore>,
     watchers: Arc<Semaphore>,
     bodies: Arc<Semaphore>,
@@ -122,6 +124,7 @@ impl Http {
         Self {
             rates,
             answers: Answers::default(),
+            snapshots: Held::default(),
             polls: semaphore(app.limits.long_polls_max),
             watchers: semaphore(app.limits.watchers_max),
             bodies: Arc::new(Semaphore::new(BODIES_BYTES_MAX / BODY_UNIT_BYTES)),

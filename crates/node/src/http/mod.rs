@@ -32,6 +32,7 @@ mod results;
 mod router;
 mod server;
 mod shares;
+mod snapshot;
 mod transactions;
 
 pub(crate) use app::App;

@@ -2,7 +2,7 @@
 
 use super::{
     app::Shared, artifacts, blocks, events, faults, health, members, middleware, parameters,
-    placements, refusal::Refusal, requests, results, transactions,
+    placements, refusal::Refusal, requests, results, snapshot, transactions,
 };
 use axum::{
     Router,
@@ -39,6 +39,7 @@ pub(super) fn router(http: Shared) -> Router {
         .route(paths::FAULTS, get(faults::faults))
         .route(paths::PARAMETERS, get(parameters::parameters))
         .route(paths::RAW_BLOCKS, get(blocks::raw_blocks))
+        .route(paths::SNAPSHOT, get(snapshot::snapshot))
         .route(paths::COMMITTEES, get(health::committees))
         .route(paths::LEDGER_STATUS, get(health::ledger_status))
         .route(paths::GENESIS, get(health::genesis))

@@ -261,6 +261,7 @@ impl Mesh {
             partition: format!("node{node}"),
             delivered_height: None,
             votes_unknown: false,
+            snapshot: None,
             clock: slot.clock.clone(),
         };
         let ends = self.network.ends(node)?;

@@ -3,7 +3,7 @@
 mod audit;
 mod evidence;
 pub mod faults;
-mod finality;
+pub mod finality;
 mod headers;
 mod pruned;
 mod status;

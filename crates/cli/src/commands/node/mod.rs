@@ -1,5 +1,6 @@
 //! `trustmesh node`: the daemon, and who takes part.
 
+mod catch_up;
 mod show;
 
 use super::{changes, listing, parse};
@@ -12,7 +13,7 @@ use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use trustmesh_api::NodeView;
 use trustmesh_client::Client;
-use trustmesh_node::NodeError;
+use trustmesh_node::{NodeConfig, NodeError};
 
 /// Nodes.
 #[derive(Debug, Subcommand)]
@@ -56,10 +57,20 @@ pub struct RunArgs {
 
 /// Runs the daemon.
 pub fn run_daemon(args: &RunArgs) -> Done {
+    prepare(args)?;
     trustmesh_node::run_node(&args.config).map_err(|error| match error {
         NodeError::Config(_) | NodeError::Key(_) | NodeError::Filter(_) => Failure::usage(error),
         _ => Failure::failed(error),
     })
+}
+
+fn prepare(args: &RunArgs) -> Done {
+    let config = NodeConfig::load(&args.config).map_err(Failure::usage)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::failed(format!("can't start the runtime: {e}")))?;
+    runtime.block_on(catch_up::prepare(&config))
 }
 
 /// Runs a command of this noun, but for the daemon.
