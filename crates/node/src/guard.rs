@@ -15,11 +15,16 @@ use std::{
     fs::File,
     io::Write as _,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 use trustmesh_types::{NetworkId, PublicKey};
 
 /// Format of the directory that this program reads and writes.
 const FORMAT: u32 = 1;
+/// A process that was killed holds its lock until its last thread is gone, which can be a
+/// moment after it is dead for whoever killed it and starts it again.
+const LOCK_WAIT: Duration = Duration::from_secs(2);
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Marker {
@@ -175,8 +180,7 @@ impl DataGuard {
             .write(true)
             .open(&path)
             .map_err(|e| io("open", &path, &e))?;
-        let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock)
-            .map_err(|_| GuardError::InUse { path: directory.to_owned() })?;
+        let lock = lock(file).ok_or_else(|| GuardError::InUse { path: directory.to_owned() })?;
         let fresh = Marker {
             format: FORMAT,
             network: *network,
@@ -195,6 +199,19 @@ impl DataGuard {
         };
         let parts = Parts::checked(path, marker, layout)?;
         Ok((Self { _lock: lock }, parts))
+    }
+}
+
+/// Locks a file, waiting a little for its last user to be gone.
+fn lock(mut file: File) -> Option<Flock<File>> {
+    let until = Instant::now() + LOCK_WAIT;
+    loop {
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Some(lock),
+            Err(_) if Instant::now() >= until => return None,
+            Err((again, _)) => file = again,
+        }
+        std::thread::sleep(LOCK_PAUSE);
     }
 }
 

@@ -36,9 +36,11 @@ impl ProcessId {
         let (_, rest) = stat.rsplit_once(')')?;
         let mut words = rest.split_ascii_whitespace();
         let state = words.next()?;
-        // One that has ended and waits for its parent does nothing any more.
-        let ended = matches!(state, "Z" | "X");
-        let start_ticks = words.nth(18)?.parse().ok()?;
+        // One that has ended and waits for its parent does nothing any more, once its last
+        // thread is gone: until then it holds its files, and the lock of its data.
+        let threads: u32 = words.nth(16)?.parse().ok()?;
+        let ended = matches!(state, "Z" | "X") && threads <= 1;
+        let start_ticks = words.nth(1)?.parse().ok()?;
         (!ended).then_some(Self { pid, start_ticks })
     }
 

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, timeout};
 use trustmesh_client::{Client, Options};
 
 /// Longest time between a node that is back and the next kill.
-const PAUSE_MAX: Duration = Duration::from_millis(1_500);
+const PAUSE_MAX: Duration = Duration::from_millis(1_000);
 /// One in so many kills is followed by another one while the node starts.
 const TWICE_ONE_IN: u64 = 8;
 /// It comes within this time.

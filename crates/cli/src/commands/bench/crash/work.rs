@@ -25,8 +25,8 @@ const ECHO: &str = "echo";
 const READINGS: usize = 20;
 /// So that many windows have alerts.
 const TEMPERATURE_MAX: f64 = 6.0;
-/// A task may take as long as a node needs to come back.
-const TASK_TIMEOUT: Duration = Duration::from_secs(10);
+/// A task may take as long as a node needs to come back; after that it goes to another one.
+const TASK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Deploys the applications and the workflow, and registers devices; each asks another node
 /// first.
