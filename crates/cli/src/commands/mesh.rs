@@ -20,6 +20,9 @@ use trustmesh_types::{NetworkId, PublicKey, SecretKey};
 /// Tries to start with new ports, when others took some between finding and using them.
 const PORT_TRIES_MAX: usize = 3;
 
+/// The least that a configuration may say of blocks that stay.
+const BLOCKS_MIN: u64 = 1_024;
+
 /// What a mesh is for, and how big.
 #[derive(Clone, Copy)]
 pub struct MeshOptions {
@@ -85,6 +88,8 @@ impl Mesh {
         for (wanted, value) in times {
             *value = wanted.unwrap_or(*value);
         }
+        let retention = &mut local.retention;
+        retention.blocks_min = retention.blocks_min.min(retention.blocks_max).max(BLOCKS_MIN);
         let network = LocalNetwork::create(folder.path(), &local)?;
         write_context(folder.path())?;
         Ok(Self { network, folder, options })

@@ -70,10 +70,10 @@ mod tests {
             ("few and small", retention(), 2_999, 3, 0),
             ("too large: the newest three files stay", retention(), 5_999, 6, 3_000),
             ("too large, but peers need them", retention(), 3_999, 4, 1_000),
-            ("too many", small.clone(), 15_000, 16, 5_000),
+            ("too many", small, 15_000, 16, 5_000),
             (
                 "one file alone is too large",
-                Retention { blocks_max_bytes: 1, ..small.clone() },
+                Retention { blocks_max_bytes: 1, ..small },
                 5_999,
                 6,
                 4_000,
