@@ -8,6 +8,7 @@ use super::{
 use crate::{
     application::LedgerApplication,
     ledger::Chain,
+    limits::IDLE_TURNS_MAX,
     options::{Times, votes_partition},
     runtime::Runtime,
 };
@@ -22,7 +23,7 @@ use commonware_consensus::{
     },
     types::{Epoch, ViewDelta},
 };
-use commonware_cryptography::{Sha256, sha256};
+use commonware_cryptography::{Sha256, certificate::Scheme as _, sha256};
 use commonware_parallel::Sequential;
 use commonware_runtime::{Handle, buffer::paged::CacheRef};
 use commonware_utils::NZUsize;
@@ -48,6 +49,8 @@ pub(super) fn start<E: Runtime, T: Transport>(
     chain: Chain,
 ) -> Handle<()> {
     let Setup { partition, scheme, genesis, times, cache, witness } = setup;
+    // Dead leaders are skipped, and idle ones pass their turn, at once: room for both.
+    let skips = IDLE_TURNS_MAX.saturating_add(scheme.participants().len() as u64);
     let wrapped = Inline::new(context.child("application"), application, chain, epocher());
     let engine = simplex::Engine::new(
         context.child("simplex"),
@@ -75,7 +78,7 @@ pub(super) fn start<E: Runtime, T: Transport>(
             view_retention: ViewDelta::new(32),
             skip: SkipPolicy::Enabled {
                 timeout: times.skip_timeout,
-                budget: SkipBudget::Participants,
+                budget: SkipBudget::Fixed(skips),
             },
             fetch_timeout: one_second(),
             fetch_retry_delay: Duration::from_millis(100),
