@@ -25,6 +25,9 @@ const PORT_TRIES_MAX: usize = 3;
 /// theirs from the same range.
 const PORT_PAUSE: Duration = Duration::from_secs(1);
 
+/// The least that a configuration may say of blocks that stay.
+const BLOCKS_MIN: u64 = 1_024;
+
 /// What a mesh is for, and how big.
 #[derive(Clone, Copy)]
 pub struct MeshOptions {
@@ -90,6 +93,8 @@ impl Mesh {
         for (wanted, value) in times {
             *value = wanted.unwrap_or(*value);
         }
+        let retention = &mut local.retention;
+        retention.blocks_min = retention.blocks_min.min(retention.blocks_max).max(BLOCKS_MIN);
         let network = LocalNetwork::create(folder.path(), &local)?;
         write_context(folder.path())?;
         Ok(Self { network, folder, options })

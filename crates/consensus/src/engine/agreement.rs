@@ -9,6 +9,7 @@ use crate::{
     committees::{Committees, Known, Open},
     keys::EngineKey,
     ledger::Chain,
+    limits::IDLE_TURNS_MAX,
     options::{Times, votes_partition},
     runtime::Runtime,
 };
@@ -61,6 +62,8 @@ where
     let wrapped = Inline::new(context.child("application"), application, chain, epocher);
     let witness = setup.witness.of(number, known.participants.clone());
     let times = setup.times;
+    // Dead leaders are skipped, and idle ones pass their turn, at once: room for both.
+    let skips = IDLE_TURNS_MAX.saturating_add(known.committee.validators.len() as u64);
     let engine = simplex::Engine::new(
         context.child("simplex"),
         simplex::config::Config {
@@ -87,7 +90,7 @@ where
             view_retention: ViewDelta::new(32),
             skip: SkipPolicy::Enabled {
                 timeout: times.skip_timeout,
-                budget: SkipBudget::Participants,
+                budget: SkipBudget::Fixed(skips),
             },
             fetch_timeout: one_second(),
             fetch_retry_delay: Duration::from_millis(100),

@@ -109,7 +109,7 @@ pub struct SoakArgs {
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     pub request_every: u32,
     /// Whole blocks that nodes keep [default: a tenth of the blocks, at least 5,120]
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1_024..))]
     pub keep: Option<u64>,
     /// Windows that figures are told by
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(4..=1_000))]
