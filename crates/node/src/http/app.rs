@@ -11,9 +11,15 @@ use crate::{
     clock, config, driver::Control, feed::Feed, history::History, mailbox::Mailbox,
     pruning::Headers, stop::Stop,
 };
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use trustmesh_api::{Problem, Ready, limits};
+use trustmesh_api::{ErrorCode, Problem, Ready, limits};
 use trustmesh_consensus::{Handle, limits::IDLE_BLOCK_TIME_MAX};
 use trustmesh_data::Store;
 use trustmesh_executor::WasmRunner;
@@ -74,6 +80,8 @@ pub(super) struct Http {
     pub(super) rates: RateLimits,
     pub(super) answers: Answers,
     pub(super) snapshots: Held,
+    /// Whether the node has followed the chain since it started.
+    caught_up: AtomicBool,
     polls: Arc<Semaphore>,
     watchers: Arc<Semaphore>,
     bodies: Arc<Semaphore>,
@@ -125,6 +133,7 @@ impl Http {
             rates,
             answers: Answers::default(),
             snapshots: Held::default(),
+            caught_up: AtomicBool::new(false),
             polls: semaphore(app.limits.long_polls_max),
             watchers: semaphore(app.limits.watchers_max),
             bodies: Arc::new(Semaphore::new(BODIES_BYTES_MAX / BODY_UNIT_BYTES)),
@@ -132,6 +141,25 @@ impl Http {
             address_bodies: Shares::new(units(ADDRESS_BODIES_BYTES_MAX)),
             devices: Shares::new(DEVICE_REQUESTS_AT_ONCE),
             app,
+        }
+    }
+
+    /// Whether the node may answer questions about the ledger and take work: it has followed
+    /// the chain since it started. One that lost touch later goes on with what it has.
+    pub(super) fn serves(&self) -> Result<(), Refusal> {
+        if self.caught_up.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let ready = self.app.ready();
+        match ready.reason {
+            None => {
+                self.caught_up.store(true, Ordering::Release);
+                Ok(())
+            }
+            Some(why) => {
+                let detail = format!("this node serves nothing until it has caught up ({why})");
+                Err(Refusal::new(ErrorCode::Unavailable, detail))
+            }
         }
     }
 

@@ -22,6 +22,10 @@ use std::{
 use trustmesh_api::{ErrorCode, WaitQuery, limits::JSON_BODY_BYTES_MAX, paths};
 use trustmesh_types::reject::RejectCode;
 
+/// What a node answers while it catches up: how it is, and what anybody may know beforehand.
+const ALWAYS: [&str; 5] =
+    [paths::HEALTHZ, paths::READYZ, paths::METRICS, paths::LEDGER_STATUS, paths::GENESIS];
+
 /// The network address that a connection comes from.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Peer(pub(super) IpAddr);
@@ -86,6 +90,11 @@ async fn answer(http: &Http, request: Request, next: Next) -> Response {
         Err(refusal) => return refusal.into_response(),
     };
     let matched = request.extensions().get::<MatchedPath>();
+    if matched.is_some_and(|path| !ALWAYS.contains(&path.as_str()))
+        && let Err(refusal) = http.serves()
+    {
+        return refusal.into_response();
+    }
     if matched.is_some_and(|path| path.as_str() == paths::EVENTS) {
         // The head of a stream comes at once; its end is the watcher's.
         return next.run(request).await;
