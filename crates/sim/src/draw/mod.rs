@@ -19,7 +19,7 @@ use crate::{
     workflows,
 };
 use std::time::Duration;
-use trustmesh_types::genesis::faults_tolerated;
+use trustmesh_types::{genesis::faults_tolerated, limits};
 
 /// Sizes of meshes and how often each is drawn, in hundredths: a mesh of 16 takes twenty
 /// times the time of one of 4.
@@ -97,6 +97,10 @@ impl Terms {
         scenario.heals = sketch.heals;
         scenario.links = topology::links(&sketch);
         scenario.workload = work::workload(&sketch);
+        if sketch.has(Ingredient::Operators) {
+            // So that committees change while the world runs.
+            scenario.parameters.epoch_blocks = *limits::EPOCH_BLOCKS.start();
+        }
         trouble::brew(&mut sketch, &mut scenario);
         scenario
     }

@@ -80,6 +80,11 @@ fn operations(sketch: &Sketch, flood: bool) -> Vec<TimedOperation> {
             add(sketch.early("created", 0), Operation::Create(new));
         }
         add(sketch.early("retired", 0), Operation::Retire(workflows::diamond().id));
+        for nth in 0..2 {
+            let node = dice.range("renewing", nth, 0, (sketch.nodes as u64).saturating_sub(1));
+            let node = u16::try_from(node).unwrap_or(0);
+            add(sketch.early("renewed", nth), Operation::Renew(node));
+        }
     }
     if flood {
         let most = if sketch.nodes > 7 { 300 } else { 1_200 };

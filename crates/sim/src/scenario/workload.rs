@@ -18,6 +18,8 @@ pub enum Operation {
     Retire(WorkflowId),
     /// A device of that number anchors so many notes at once, through every node.
     Notes(u16, u32),
+    /// A validator of that number asks for a new committee, as one does that lost its votes.
+    Renew(u16),
 }
 
 /// An operation and when it is done.

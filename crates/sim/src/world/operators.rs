@@ -26,6 +26,12 @@ pub(crate) async fn play(context: Context, world: Surroundings) {
     for (nth, timed) in (0u64..).zip(operations) {
         context.sleep_until(world.ready + timed.after).await;
         let payload = match &timed.operation {
+            Operation::Renew(node) => {
+                if let Some(key) = world.cast.nodes.get(usize::from(*node)) {
+                    send(&context, &world, key, 0, [(nth, Payload::Ready)]).await;
+                }
+                continue;
+            }
             Operation::StopApp(app) => {
                 Payload::SetAppState { app: app.clone(), wanted: AppState::Stopped }
             }
