@@ -11,9 +11,7 @@
 //! wiped joins again with the same key.
 
 use crate::{
-    config::{
-        Admission, HttpLimits, Listen, Log, NodeConfig, Retention, Storage, Testing,
-    },
+    config::{Admission, HttpLimits, Listen, Log, NodeConfig, Retention, Storage, Testing},
     keystore::{self, KeyError},
 };
 use serde::{Deserialize, Serialize};

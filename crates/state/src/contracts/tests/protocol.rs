@@ -11,7 +11,7 @@ use trustmesh_types::{
     faults::Conflict,
     genesis::{Genesis, GenesisError},
     protocol::{Activation, PROTOCOL_VERSION_MAX},
-    reject::RejectCode::{self, InvalidValue, WrongRole, ProtocolOrder},
+    reject::RejectCode::{self, InvalidValue, ProtocolOrder, WrongRole},
 };
 
 const AHEAD: u64 = 128;
