@@ -39,6 +39,8 @@ pub(crate) enum Matter {
     Gather(BlobKey),
     /// A blob to keep for another node.
     Keep(BlobKey),
+    /// The input of an open request, to take over from validators that leave.
+    Inherit(RequestId),
 }
 
 /// What is due when.

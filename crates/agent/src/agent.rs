@@ -15,6 +15,7 @@ use crate::{
         receipts,
         report::{self, Reports},
         request::{self, Works},
+        succession::{self, Inherited},
         witness::{self, Charges},
     },
     limits,
@@ -40,6 +41,7 @@ pub struct Agent {
     reports: Reports,
     works: Works,
     charges: Charges,
+    inherited: Inherited,
     started: bool,
     wake_ms: Option<u64>,
 }
@@ -58,6 +60,7 @@ impl Agent {
             reports: Reports::default(),
             works,
             charges: Charges::default(),
+            inherited: Inherited::default(),
             started: false,
             wake_ms: Some(0),
         };
@@ -104,6 +107,7 @@ impl Agent {
         core.peers.listen(core.now_ms);
         core.poke(Matter::Alive);
         artifacts::all(core);
+        succession::all(core);
         let ids: Vec<RequestId> = core.state.requests().map(|r| r.id).collect();
         for id in ids {
             request::refresh(core, &mut self.works, &id);
@@ -136,6 +140,7 @@ impl Agent {
             Matter::Fetch(digest) => fetch::tick(core, digest),
             Matter::Gather(key) => receipts::tick(core, &key),
             Matter::Keep(key) => keep::tick(core, &mut self.keeps, key),
+            Matter::Inherit(id) => succession::tick(core, &mut self.inherited, id),
         }
     }
 
@@ -182,6 +187,9 @@ impl Agent {
             }
             Some(Waiter::Output(run)) => self.output_stored(&run, result),
             Some(Waiter::App(app)) => self.artifact_stored(&app, result),
+            Some(Waiter::Inherited(id)) => {
+                succession::stored(&mut self.core, &mut self.inherited, id, result);
+            }
             None => {}
         }
     }
@@ -217,6 +225,10 @@ impl Agent {
                 Event::ResourcesReported { node } if *node == self.core.me => {
                     report::settled(&mut self.core, &mut self.reports);
                 }
+                Event::CommitteeDecided(_) => succession::all(&mut self.core),
+                Event::CommitteeBegan { .. } => {
+                    succession::began(&mut self.core, &mut self.works);
+                }
                 _ => {}
             }
         }
@@ -233,6 +245,7 @@ impl Agent {
                 keep::ended(&mut self.core, &mut self.keeps, &id);
             }
             request::refresh(&mut self.core, &mut self.works, &id);
+            self.core.poke(Matter::Inherit(id));
         }
     }
 

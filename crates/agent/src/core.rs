@@ -27,6 +27,8 @@ pub(crate) enum Waiter {
     Output(RunId),
     /// An application's artifact.
     App(AppId),
+    /// The input of a request, taken over from validators that leave.
+    Inherited(RequestId),
 }
 
 /// See the module's documentation.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use trustmesh_state::Handover;
 use trustmesh_types::{
     Block, Digest, Header, NetworkId, PublicKey, SignedTransaction, TxId, committee::Committee,
-    events::Event, receipt::Outcome, request::StorageReceipt,
+    events::Event, protocol::Activation, receipt::Outcome, request::StorageReceipt,
 };
 
 /// Where a node and its ledger stand.
@@ -48,6 +48,15 @@ pub struct LedgerStatus {
     pub caught_up: bool,
     /// The node's program version.
     pub version: String,
+    /// The version of the contracts' rules that holds for the next block.
+    #[serde(default)]
+    pub protocol_version: u32,
+    /// The newest version that the node's program knows.
+    #[serde(default)]
+    pub protocol_known: u32,
+    /// The version that is ordered, but does not hold yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol_next: Option<Activation>,
 }
 
 /// Who votes, and what proves it to whoever holds the genesis.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use trustmesh_types::{
     PublicKey,
-    records::{AppRecord, NodeInfo, PolicyRecord, WorkflowRecord},
+    records::{AppRecord, NodeInfo, PolicyRecord, Standing, WorkflowRecord},
     resources::{Resources, Snapshot},
 };
 
@@ -33,6 +33,15 @@ pub struct NodeView {
     pub info: NodeInfo,
     /// Barred from designation and assignment.
     pub quarantined: bool,
+    /// Where it stands as a member.
+    #[serde(default = "ready")]
+    pub standing: Standing,
+    /// Whether it votes on the next block.
+    #[serde(default)]
+    pub votes: bool,
+    /// The height from which that changes, where it is decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub votes_change_at: Option<u64>,
     /// Whether its snapshot is within its time to live.
     pub live: bool,
     /// Its newest snapshot.
@@ -48,6 +57,11 @@ pub struct NodeView {
     pub faults: u32,
     /// Height of the last change.
     pub changed: u64,
+}
+
+/// Of a node that does not say.
+const fn ready() -> Standing {
+    Standing::Ready
 }
 
 /// A device.

@@ -187,12 +187,64 @@ impl Operator {
         self.transact(Payload::RevokeDevice { device }).await
     }
 
-    /// Admits a node that does not vote.
+    /// Admits a node; one that is to vote does so when it is ready, from a later committee on.
     ///
     /// # Errors
     /// As [`Client::transact`].
     pub async fn admit_node(&self, node: NodeInfo) -> Result<Included, ClientError> {
         self.transact(Payload::AdmitNode(node)).await
+    }
+
+    /// Ends a node's membership.
+    ///
+    /// # Errors
+    /// As [`Client::transact`].
+    pub async fn remove_node(&self, node: PublicKey) -> Result<Included, ClientError> {
+        self.transact(Payload::RemoveNode { node }).await
+    }
+
+    /// Admits a node in place of another.
+    ///
+    /// # Errors
+    /// As [`Client::transact`].
+    pub async fn replace_node(
+        &self,
+        old: PublicKey,
+        new: NodeInfo,
+    ) -> Result<Included, ClientError> {
+        self.transact(Payload::ReplaceNode { old, new }).await
+    }
+
+    /// Says anew what a node is.
+    ///
+    /// # Errors
+    /// As [`Client::transact`].
+    pub async fn change_node(&self, node: NodeInfo) -> Result<Included, ClientError> {
+        self.transact(Payload::ChangeNode(node)).await
+    }
+
+    /// Bars a node from planning, working and voting.
+    ///
+    /// # Errors
+    /// As [`Client::transact`].
+    pub async fn quarantine_node(
+        &self,
+        node: PublicKey,
+        reason: &str,
+    ) -> Result<Included, ClientError> {
+        self.transact(Payload::QuarantineNode { node, reason: reason.to_owned() }).await
+    }
+
+    /// Orders that the rules of the next version of the protocol hold from a height on.
+    ///
+    /// # Errors
+    /// As [`Client::transact`].
+    pub async fn activate_protocol(
+        &self,
+        version: u32,
+        height: u64,
+    ) -> Result<Included, ClientError> {
+        self.transact(Payload::ActivateProtocol { version, height }).await
     }
 
     /// Lets a quarantined node be designated and assigned again.

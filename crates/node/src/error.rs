@@ -1,8 +1,8 @@
 //! Why a node did not start, or ended.
 
 use crate::{
-    config::ConfigError, guard::GuardError, history::HistoryError, keystore::KeyError,
-    telemetry::FilterError, tls::TlsError,
+    config::ConfigError, guard::GuardError, history::HistoryError, join::JoinError,
+    keystore::KeyError, telemetry::FilterError, tls::TlsError,
 };
 use trustmesh_consensus::{LedgerFailed, StartError};
 use trustmesh_data::DataError;
@@ -29,6 +29,9 @@ pub enum NodeError {
     /// The key file.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The join file.
+    #[error(transparent)]
+    Join(#[from] JoinError),
     /// The log filter.
     #[error(transparent)]
     Filter(#[from] FilterError),

@@ -9,6 +9,7 @@ use crate::{
     guard::{DataGuard, parts::Layout, seal},
     history::History,
     http::{self, App},
+    join::JoinFile,
     keystore,
     mailbox::Mailbox,
     pruning::{Headers, Pruning},
@@ -36,7 +37,7 @@ use trustmesh_consensus::{
 };
 use trustmesh_data::{Store, StoreConfig};
 use trustmesh_executor::{RunnerConfig, WasmRunner};
-use trustmesh_types::{PublicKey, SecretKey, codec, genesis::Genesis};
+use trustmesh_types::{PublicKey, SecretKey, codec, genesis::Genesis, records::NodeInfo};
 
 /// Threads of this crate's runtime, and of the ledger's.
 const THREADS: usize = 2;
@@ -93,14 +94,19 @@ pub fn run_node(config: &Path) -> Result<(), NodeError> {
 }
 
 /// Who this node is, of which network.
-fn identity(config: &NodeConfig) -> Result<(Genesis, SecretKey), NodeError> {
+fn identity(config: &NodeConfig) -> Result<(Genesis, SecretKey, Vec<NodeInfo>), NodeError> {
     let genesis = config.load_genesis()?;
     let key = keystore::load(&config.key)?;
+    if let Some(path) = &config.join {
+        let join = JoinFile::load(path)?;
+        join.check(path, &genesis, (&key.public(), &config.key))?;
+        return Ok((genesis, key, join.nodes));
+    }
     if !genesis.nodes.iter().any(|node| node.key == key.public()) {
         let (key, path) = (key.public().to_string(), config.genesis.clone());
         return Err(ConfigError::NotANode { key, path }.into());
     }
-    Ok((genesis, key))
+    Ok((genesis, key, Vec::new()))
 }
 
 /// Where the parts of the data directory are.
@@ -170,7 +176,7 @@ fn ledger_clock(config: &NodeConfig) -> ClockOffset {
 
 async fn serve(config: NodeConfig) -> Result<Stopped, NodeError> {
     let clock = ledger_clock(&config);
-    let (genesis, key) = identity(&config)?;
+    let (genesis, key, contacts) = identity(&config)?;
     let network = genesis.network_id();
     let layout = layout(&config, &genesis, &key.public());
     let (guard, parts) =
@@ -198,7 +204,7 @@ async fn serve(config: NodeConfig) -> Result<Stopped, NodeError> {
         },
         directory: layout.ledger.clone(),
         listen: config.listen.p2p,
-        contacts: Vec::new(),
+        contacts,
         peers_max: None,
         threads: THREADS,
     })

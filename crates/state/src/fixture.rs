@@ -111,7 +111,12 @@ impl Net {
 
     /// With everything that requests need.
     pub(crate) fn new() -> Self {
-        let mut net = Self::bare();
+        Self::of(&genesis())
+    }
+
+    /// The same, of another genesis.
+    pub(crate) fn of(genesis: &Genesis) -> Self {
+        let mut net = Self { state: State::genesis(genesis).unwrap(), nonce: 0 };
         let operator = operator().public();
         let register = Payload::RegisterDevice { device: device().public(), name: "d".into() };
         net.applied(vec![

@@ -19,6 +19,7 @@ pub mod facts;
 mod fixture;
 mod handover;
 pub mod machine;
+mod rules;
 mod state;
 pub mod store;
 pub mod tables;
@@ -28,5 +29,6 @@ pub use machine::{
     Draft, Executed, Invalid, InvalidBlock, NODE_SHARE_TRANSACTIONS_MAX, Proposal,
     SHARE_TRANSACTIONS_MAX,
 };
+pub use rules::Rules;
 pub use state::{DeviceView, Finalized, NodeView, State};
 pub use store::{StateProof, Store};

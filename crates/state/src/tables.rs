@@ -11,6 +11,7 @@ use trustmesh_types::{
     committee::Committee,
     faults::FaultRecord,
     genesis::Parameters,
+    protocol::ProtocolRecord,
     records::{AppRecord, Member, NodeLoad, PolicyRecord, RequestRecord, WorkflowRecord},
     votes::Round,
 };
@@ -201,6 +202,8 @@ tables! {
     Committees = 17: u64 => Committee;
     /// The epoch in which a node last said that it is ready to vote.
     Readiness = 18: PublicKey => u64;
+    /// Which version of the rules holds when.
+    Protocol = 19: () => ProtocolRecord;
     /// Network-defined rules.
     Policies = 20: PolicyId => PolicyRecord;
 }

@@ -6,6 +6,7 @@ use crate::{
     committee::Committee,
     crypto::PublicKey,
     ids::{AppId, PolicyId, RequestId, TaskId, WorkflowId},
+    protocol::Activation,
     records::AppState,
     reject::Rejection,
 };
@@ -213,6 +214,13 @@ pub enum Event {
     CommitteeBegan {
         /// Its number.
         committee: u64,
+    },
+    /// A version of the protocol shall hold from a height on.
+    ProtocolOrdered(Activation),
+    /// The rules of a version hold from this block on.
+    ProtocolBegan {
+        /// The version.
+        version: u32,
     },
 }
 

@@ -10,6 +10,7 @@ use crate::{
     digest::Digest,
     ids::NetworkId,
     merkle,
+    protocol::PROTOCOL_VERSION_MAX,
     records::{NodeInfo, OperatorInfo},
 };
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -65,6 +66,8 @@ pub struct Parameters {
     pub leader_timeout_ms: u64,
     /// Heights of an epoch: changes of the validators take effect when one ends.
     pub epoch_blocks: u64,
+    /// Version of the contracts' rules that the network begins with.
+    pub protocol_version: u32,
 }
 
 impl Default for Parameters {
@@ -91,6 +94,7 @@ impl Default for Parameters {
             idle_interval_ms: 2_000,
             leader_timeout_ms: 2_500,
             epoch_blocks: 64,
+            protocol_version: PROTOCOL_VERSION_MAX,
         }
     }
 }

@@ -27,6 +27,7 @@ pub mod message;
 pub mod mutants;
 pub mod plan;
 pub mod policy;
+pub mod protocol;
 pub mod receipt;
 pub mod records;
 pub mod reject;

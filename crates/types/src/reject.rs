@@ -110,6 +110,8 @@ pub enum RejectCode {
     QuorumLost,
     /// Said too often.
     TooSoon,
+    /// A version of the protocol is not the next one, or would hold too soon.
+    ProtocolOrder,
 }
 
 /// A refusal.

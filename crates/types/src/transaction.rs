@@ -139,6 +139,13 @@ pub enum Payload {
     /// vote that it does not know of in any committee that is decided from here on. One that
     /// has lost its votes says so again. The node itself.
     Ready,
+    /// Lets the rules of the next version of the protocol hold from a height on. Operators.
+    ActivateProtocol {
+        /// The version.
+        version: u32,
+        /// The first block that its rules hold for.
+        height: u64,
+    },
 }
 
 /// What a member signs.
@@ -254,6 +261,7 @@ impl Payload {
             Self::ChangeNode(_) => "change_node",
             Self::QuarantineNode { .. } => "quarantine_node",
             Self::Ready => "ready",
+            Self::ActivateProtocol { .. } => "activate_protocol",
         }
     }
 }

@@ -212,6 +212,7 @@ fn payloads() -> Vec<Payload> {
         Payload::ChangeNode(node()),
         Payload::QuarantineNode { node: key(1).public(), reason: "noisy".into() },
         Payload::Ready,
+        Payload::ActivateProtocol { version: 3, height: 640 },
     ]
 }
 

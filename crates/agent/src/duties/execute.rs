@@ -8,7 +8,7 @@ use crate::{
     Bytes, Effect, RunId, RunOutput, RunSpec,
     agenda::{Matter, Retry},
     core::{Core, Waiter, cut},
-    duties::fetch,
+    duties::{fetch, succession},
     envelope, limits,
     work::{Run, Work},
 };
@@ -104,9 +104,7 @@ fn collect(
         let (bytes, sources): (u64, Vec<PublicKey>) = match &input.from {
             None => {
                 let record = &work.view.record;
-                let mut sources = record.input_holders.clone();
-                sources.push(record.entry);
-                (record.body.input_bytes, sources)
+                (record.body.input_bytes, succession::input_sources(core, record))
             }
             Some(before) => {
                 let bytes = work.chosen(before).map_or(0, |c| c.completion.output_bytes);

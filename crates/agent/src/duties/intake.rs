@@ -175,8 +175,14 @@ pub(crate) fn refused(
     rejection: &Rejection,
 ) {
     if let Some(intake) = intakes.open.get_mut(&id) {
-        if rejection.code != RejectCode::RequestExists {
-            intake.refused = Some(rejection.clone());
+        match rejection.code {
+            RejectCode::RequestExists => {}
+            // Some who signed have left the committee meanwhile: more receipts are on their way.
+            RejectCode::TooFewReceipts => {
+                let at_ms = core.now_ms.saturating_add(limits::WIDEN_MS);
+                intake.transact = Retry::not_before(at_ms);
+            }
+            _ => intake.refused = Some(rejection.clone()),
         }
         core.poke(Matter::Intake(id));
     }

@@ -15,4 +15,5 @@ pub(crate) mod report;
 pub(crate) mod request;
 pub(crate) mod schedule;
 pub(crate) mod share;
+pub(crate) mod succession;
 pub(crate) mod witness;

@@ -37,6 +37,8 @@ pub(crate) struct Gather {
     parcel: Parcel,
     data: Bytes,
     owner: Matter,
+    kind: BlobKind,
+    until_ms: u64,
     receipts: BTreeMap<PublicKey, StorageReceipt>,
     order: Vec<PublicKey>,
     asked: usize,
@@ -81,6 +83,8 @@ pub(crate) fn start(
         parcel,
         data: Bytes::clone(&data),
         owner,
+        kind,
+        until_ms,
         receipts,
         order,
         asked: 0,
@@ -207,6 +211,29 @@ pub(crate) fn own_stored(core: &mut Core, key: BlobKey, result: Result<(), Strin
             core.poke(owner);
             core.poke(Matter::Gather(key));
         }
+    }
+}
+
+/// Another committee votes: receipts of who is not in it count no more, and those who are new
+/// are asked where some lack.
+pub(crate) fn count_anew(core: &mut Core) {
+    let keys: Vec<BlobKey> = core.gathers.keys().copied().collect();
+    let (now_ms, me, validator) = (core.now_ms, core.me, core.is_validator());
+    for key in keys {
+        let order = core.validators_for(&key.subject, None);
+        let Some(gather) = core.gathers.get_mut(&key) else { continue };
+        let committee = core.state.committee();
+        gather.receipts.retain(|validator, _| committee.contains(validator));
+        gather.order = order;
+        gather.asked = 0;
+        gather.widen_ms = now_ms.saturating_add(limits::WIDEN_MS);
+        gather.retry = Retry::default();
+        let own = validator && !gather.receipts.contains_key(&me);
+        let (kind, until_ms, data) = (gather.kind, gather.until_ms, Bytes::clone(&gather.data));
+        if own {
+            core.store(key.digest, data, kind, until_ms, Waiter::Own(key));
+        }
+        core.poke(Matter::Gather(key));
     }
 }
 

@@ -22,4 +22,5 @@ mod progress;
 mod replicas;
 mod requests;
 mod restart;
+mod succession;
 mod witness;

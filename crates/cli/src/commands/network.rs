@@ -4,8 +4,9 @@
 //! `trustmesh.toml`, so that commands run inside it know where to go.
 
 mod parameters;
+mod upgrade;
 
-use self::parameters::ParametersCommand;
+use self::{parameters::ParametersCommand, upgrade::UpgradeArgs};
 use super::{interrupt::interruptible, mesh};
 use crate::{
     context::Context,
@@ -59,6 +60,12 @@ pub enum NetworkCommand {
         #[command(subcommand)]
         command: Option<ParametersCommand>,
     },
+    /// Let the rules of the protocol's next version hold from a height on, as an operator
+    #[command(after_help = "Example:
+  trustmesh network upgrade --to 3 --at +500
+
+Give all nodes the newer program first: one that does not know the version stops at that height.")]
+    Upgrade(UpgradeArgs),
 }
 
 /// What to make.
@@ -136,6 +143,7 @@ pub async fn run(context: &Context, command: NetworkCommand) -> Done {
         NetworkCommand::Status(args) => status(context, args).await,
         NetworkCommand::Down(args) => down(context, args).await,
         NetworkCommand::Parameters { command } => parameters::run(context, command).await,
+        NetworkCommand::Upgrade(args) => upgrade::run(context, &args).await,
     }
 }
 

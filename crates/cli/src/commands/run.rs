@@ -18,7 +18,9 @@ pub fn run(cli: Cli) -> Done {
             completions::run(args);
             return Ok(());
         }
-        Command::Node(node::NodeCommand::Run(args)) => return node::run_daemon(args),
+        Command::Node(node::NodeCommand::Run(args)) => {
+            return node::run_daemon(args, cli.context.key.as_deref());
+        }
         _ => Context::new(&cli.context)?,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -9,10 +9,11 @@ use toml::{Table, Value};
 const PREFIX: &str = "TRUSTMESH_NODE_";
 
 /// Fields that a variable may set: section (or none), field, whether it is text.
-const FIELDS: [(&str, &str, bool); 24] = [
+const FIELDS: [(&str, &str, bool); 25] = [
     ("", "data_dir", true),
     ("", "genesis", true),
     ("", "key", true),
+    ("", "join", true),
     ("", "stop_with_stdin", false),
     ("listen", "p2p", true),
     ("listen", "http", true),

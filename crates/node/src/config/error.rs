@@ -62,7 +62,8 @@ pub enum ConfigError {
     },
     /// The node is no member of the network's genesis.
     #[error(
-        "key {key} is no node of the genesis {}: use the node's own key, or that network's genesis",
+        "key {key} is no node of the genesis {}: use the node's own key, or that network's genesis; a \
+         node that was invited later starts with its join file (`trustmesh node run --join FILE`)",
         path.display()
     )]
     NotANode {

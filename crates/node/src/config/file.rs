@@ -18,6 +18,10 @@ pub struct NodeConfig {
     pub genesis: PathBuf,
     /// The node's key file.
     pub key: PathBuf,
+    /// The join file with which the node came, if it is none of genesis's: it names the nodes
+    /// that are asked first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub join: Option<PathBuf>,
     /// Whether the node stops when its standard input ends. A parent that holds the other
     /// end of the pipe takes its nodes along, however it ends.
     #[serde(default)]
@@ -235,7 +239,8 @@ impl NodeConfig {
         environment::put_over(&mut table, variables)?;
         let mut config = Self::deserialize(table).map_err(invalid)?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        for file in [&mut config.data_dir, &mut config.genesis, &mut config.key] {
+        let paths = [&mut config.data_dir, &mut config.genesis, &mut config.key];
+        for file in paths.into_iter().chain(&mut config.join) {
             *file = folder.join(&*file);
         }
         config.check(path)?;

@@ -72,10 +72,12 @@ impl Parts {
         if made.store && !there.store {
             return lost(&layout.store, "its results and completions");
         }
-        if layout.validator && made.ledger && !there.ledger {
+        // One that came later may vote too: it has if there were votes.
+        let votes = layout.validator || made.votes;
+        if votes && made.ledger && !there.ledger {
             return lost(&layout.ledger, "its votes");
         }
-        if layout.validator && made.votes && !there.votes {
+        if votes && made.votes && !there.votes {
             return lost(&layout.votes, "its votes");
         }
         Ok(Self { path, marker, layout })

@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use trustmesh_api::{Committees, Health, LedgerStatus, Ready};
-use trustmesh_types::genesis::Genesis;
+use trustmesh_types::{genesis::Genesis, protocol::PROTOCOL_VERSION_MAX};
 
 const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const METRICS_END: &str = "# EOF\n";
@@ -68,5 +68,8 @@ pub(super) async fn ledger_status(State(http): State<Shared>) -> Json<LedgerStat
         votes: status.votes,
         caught_up: app.ready().ready,
         version: version(),
+        protocol_version: state.protocol_version(),
+        protocol_known: PROTOCOL_VERSION_MAX,
+        protocol_next: state.protocol_activation(),
     })
 }

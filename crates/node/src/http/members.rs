@@ -20,8 +20,12 @@ fn node_view(state: &trustmesh_state::State, node: trustmesh_state::NodeView) ->
     let now_ms = state.timestamp_ms();
     let counts = |fault: &FaultRecord| !fault.pardoned && now_ms < fault.until_ms;
     let faults = state.faults_of(&node.info.key).filter(counts).count();
+    let (votes, votes_change_at) = votes(state, &node.info.key);
     NodeView {
         quarantined: node.quarantined,
+        standing: node.standing,
+        votes,
+        votes_change_at,
         faults: u32::try_from(faults).unwrap_or(u32::MAX),
         live: node.live(now_ms),
         snapshot: node.load.snapshot,
@@ -31,6 +35,13 @@ fn node_view(state: &trustmesh_state::State, node: trustmesh_state::NodeView) ->
         changed: node.changed.max(node.load.changed),
         info: node.info,
     }
+}
+
+/// Whether a node votes on the next block, and from which height on that is decided to change.
+fn votes(state: &trustmesh_state::State, key: &PublicKey) -> (bool, Option<u64>) {
+    let now = state.committee().contains(key);
+    let change = state.committees_to_come().iter().find(|it| it.contains(key) != now);
+    (now, change.map(|it| it.first_height))
 }
 
 fn app_view(http: &Shared, record: AppRecord) -> AppView {

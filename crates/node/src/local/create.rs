@@ -167,6 +167,7 @@ fn make_node(
         data_dir: "data".into(),
         genesis: "../genesis.json".into(),
         key: "node.key".into(),
+        join: None,
         listen,
         http: HttpLimits::default(),
         admission: Admission::default(),

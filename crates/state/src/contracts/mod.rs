@@ -10,6 +10,7 @@ pub mod membership;
 pub mod notes;
 pub mod parameters;
 pub mod policies;
+pub mod protocol;
 pub mod resources;
 pub mod schedule;
 pub(crate) mod storage;

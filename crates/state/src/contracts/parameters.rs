@@ -40,6 +40,7 @@ pub fn set(
         ("idle_interval_ms", old.idle_interval_ms, new.idle_interval_ms),
         ("leader_timeout_ms", old.leader_timeout_ms, new.leader_timeout_ms),
         ("epoch_blocks", old.epoch_blocks, new.epoch_blocks),
+        ("protocol_version", old.protocol_version.into(), new.protocol_version.into()),
     ] {
         if before != after {
             return Err(invalid(format!(

@@ -2,8 +2,8 @@
 
 use super::draft::Draft;
 use crate::contracts::{
-    applications, faults, membership, notes, parameters, policies, resources, schedule, votes,
-    workflows,
+    applications, faults, membership, notes, parameters, policies, protocol, resources, schedule,
+    votes, workflows,
 };
 use trustmesh_types::{Payload, PublicKey, reject::Rejection};
 
@@ -47,5 +47,8 @@ pub(crate) fn apply(
             membership::quarantine_node(draft, signer, node, reason)
         }
         Payload::Ready => membership::ready(draft, signer),
+        Payload::ActivateProtocol { version, height } => {
+            protocol::activate(draft, signer, (*version, *height))
+        }
     }
 }

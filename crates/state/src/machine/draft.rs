@@ -1,7 +1,7 @@
 //! What contracts work on: the state of a block in the making.
 
 use super::Proven;
-use crate::store::Store;
+use crate::{rules::Rules, store::Store};
 use std::sync::Arc;
 use trustmesh_policy::Policies;
 use trustmesh_types::{
@@ -23,6 +23,8 @@ pub struct Draft<'a> {
     pub network: NetworkId,
     /// Its parameters.
     pub parameters: &'a Parameters,
+    /// The rules of the version of the protocol that holds.
+    pub rules: Rules,
     /// Its validators, sorted.
     pub validators: &'a [PublicKey],
     /// Signatures inside the block's payloads that are known to be good.

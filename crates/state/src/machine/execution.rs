@@ -4,7 +4,7 @@
 
 use super::{apply::apply, draft::Draft, proven::Proven, validity::Invalid, validity::Signers};
 use crate::{
-    contracts::{membership, schedule},
+    contracts::{membership, protocol, schedule},
     state::State,
     tables::{Meta, MetaRecord, Seen},
 };
@@ -77,6 +77,19 @@ pub enum InvalidBlock {
         /// How many transactions came.
         transactions: usize,
     },
+    /// Its height is of a version of the protocol that this program does not know.
+    #[error(
+        "from height {height} on protocol version {version} holds, this program knows versions \
+         up to {known}: run a newer one, on the same data"
+    )]
+    UnknownProtocol {
+        /// The version that holds.
+        version: u32,
+        /// Height of the block.
+        height: u64,
+        /// The newest version that this program knows.
+        known: u32,
+    },
     /// A transaction that no block may hold.
     #[error("transaction {index}: {reason}")]
     Transaction {
@@ -93,6 +106,7 @@ impl State {
     /// # Errors
     /// [`InvalidBlock`] when no honest validator may vote for it.
     pub fn execute(&self, proposal: &Proposal<'_>) -> Result<Executed, InvalidBlock> {
+        let rules = self.rules()?;
         self.check_proposal(proposal)?;
         let mut store = self.store().clone();
         let mut events = Vec::new();
@@ -107,6 +121,7 @@ impl State {
             timestamp_ms: meta.timestamp_ms,
             network: self.network(),
             parameters: self.parameters(),
+            rules,
             validators: self.validators(),
             proven: &proven,
             events: &mut events,
@@ -114,6 +129,7 @@ impl State {
             policies: None,
         };
         remember(self, &mut draft, proposal)?;
+        protocol::begin_block(&mut draft);
         let receipts = proposal
             .transactions
             .iter()

@@ -4,12 +4,13 @@ use super::State;
 use crate::{
     contracts::membership::{check_node, check_operator},
     store::Store,
-    tables::{Committees, Loads, Members, Meta, MetaRecord, Settings, SettingsRecord},
+    tables::{Committees, Loads, Members, Meta, MetaRecord, Protocol, Settings, SettingsRecord},
 };
 use trustmesh_types::{
     PublicKey,
     committee::Committee,
     genesis::{Genesis, GenesisError},
+    protocol::ProtocolRecord,
     records::{Member, NodeLoad, Standing},
     reject::Rejection,
 };
@@ -52,6 +53,8 @@ impl State {
             renewal: false,
         };
         store.put::<Committees>(&0, &settings.committee);
+        let version = genesis.parameters.protocol_version;
+        store.put::<Protocol>(&(), &ProtocolRecord { version, next: None });
         store.put::<Meta>(&(), &meta);
         store.put::<Settings>(&(), &settings);
         Ok(Self::of(meta, settings, store))

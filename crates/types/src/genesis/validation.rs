@@ -4,6 +4,7 @@ use super::{GENESIS_VERSION, Genesis, Parameters};
 use crate::{
     crypto::{BadKey, PublicKey},
     limits,
+    protocol::PROTOCOL_VERSION_MAX,
     workflow::SCHEDULERS,
 };
 use std::collections::BTreeSet;
@@ -197,6 +198,13 @@ impl Parameters {
                 name: "epoch_blocks",
                 got: self.epoch_blocks,
                 why: "it must be from 16 to 65536",
+            });
+        }
+        if !(1..=PROTOCOL_VERSION_MAX).contains(&self.protocol_version) {
+            return Err(GenesisError::Parameter {
+                name: "protocol_version",
+                got: self.protocol_version.into(),
+                why: "this program does not know it: run a newer one",
             });
         }
         if !SCHEDULERS.contains(&self.scheduler.as_str()) {

@@ -112,11 +112,11 @@ pub fn app_id() -> AppId {
     AppId::new("app").unwrap()
 }
 
-fn node_info(key: &SecretKey, at: usize) -> NodeInfo {
+pub fn node_info(key: &SecretKey, at: usize) -> NodeInfo {
     NodeInfo {
         key: key.public(),
         name: format!("n{at}"),
-        roles: NodeRoles::ALL,
+        roles: NodeRoles { validator: at < 4, ..NodeRoles::ALL },
         labels: BTreeMap::new(),
         capacity: Resources {
             cpu_millis: 4_000,
@@ -137,13 +137,22 @@ impl Mesh {
     }
 
     pub fn with(setup: &Setup) -> Self {
-        let keys: Vec<SecretKey> = (1..=4).map(|i| SecretKey::from_seed([i; 32])).collect();
+        Self::among(setup, 4)
+    }
+
+    /// The same of so many nodes, of which the first four vote; with epochs of 16 blocks.
+    pub fn among(setup: &Setup, nodes: u8) -> Self {
+        let keys: Vec<SecretKey> = (1..=nodes).map(|i| SecretKey::from_seed([i; 32])).collect();
         let operator = SecretKey::from_seed([101; 32]);
         let genesis = Genesis {
             version: GENESIS_VERSION,
             name: "test".into(),
             created_ms: START_MS,
-            parameters: Parameters { snapshot_interval_ms: 60_000, ..Parameters::default() },
+            parameters: Parameters {
+                snapshot_interval_ms: 60_000,
+                epoch_blocks: 16,
+                ..Parameters::default()
+            },
             operators: vec![OperatorInfo {
                 key: operator.public(),
                 name: "o".into(),
@@ -183,7 +192,7 @@ impl Mesh {
             pending: Vec::new(),
             nonce: 0,
         };
-        for at in 0..4 {
+        for at in 0..mesh.nodes.len() {
             mesh.start(at);
         }
         mesh.prepare(setup);
@@ -281,6 +290,22 @@ impl Mesh {
             payload,
         };
         self.pending.push(transaction.sign(key));
+    }
+
+    /// A node's transaction, after all that stand ready.
+    pub fn transact(&mut self, at: usize, payload: Payload) {
+        let key = self.secret(at);
+        self.sign(&key, payload);
+    }
+
+    /// Blocks up to a height, each with a note of an operator.
+    #[track_caller]
+    pub fn blocks_until(&mut self, height: u64) {
+        while self.state.height() < height {
+            let next = self.state.height() + 1;
+            self.operate(Payload::Note { bytes: vec![1] });
+            self.run(60_000, |m| m.state.height() >= next);
+        }
     }
 
     pub fn operate(&mut self, payload: Payload) {

@@ -82,7 +82,7 @@ impl Mesh {
         let transactions: Vec<SignedTransaction> = std::mem::take(&mut self.pending);
         let ids: Vec<_> = transactions.iter().map(SignedTransaction::id).collect();
         self.now_ms += 1;
-        let proposer = self.nodes[0].key.public();
+        let proposer = self.state.validators()[0];
         let timestamp_ms = self.now_ms;
         let proposal = Proposal { proposer, timestamp_ms, transactions: &transactions, ids: &ids };
         let executed = self.state.execute(&proposal).unwrap();

@@ -6,7 +6,7 @@ use crate::{
     output::{Table, units},
 };
 use std::time::Duration;
-use trustmesh_api::{BlockView, ListQuery};
+use trustmesh_api::{BlockView, LedgerStatus, ListQuery};
 use trustmesh_types::{TxId, receipt::Outcome};
 
 /// Where the ledger stands, as the node that answers sees it.
@@ -22,10 +22,20 @@ pub async fn status(context: &Context) -> Done {
             ("view", it.view.to_string()),
             ("pending", format!("{} transactions", it.pending)),
             ("validators", format!("{}, {} may fail", it.validators, it.faults_tolerated)),
+            ("protocol", protocol(it)),
             ("told by", format!("{} (trustmesh {})", it.node_name, it.version)),
             ("follows the chain", if it.caught_up { "yes" } else { "no, catching up" }.to_owned()),
         ])
     })
+}
+
+/// Which version of the rules holds, and which one will.
+fn protocol(it: &LedgerStatus) -> String {
+    let now = format!("version {}", it.protocol_version);
+    match it.protocol_next {
+        Some(next) => format!("{now}, version {} from block {} on", next.version, next.height),
+        None => now,
+    }
 }
 
 /// The newest blocks.

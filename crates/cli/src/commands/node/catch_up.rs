@@ -10,8 +10,8 @@ use crate::{
 use std::{path::Path, time::Duration};
 use trustmesh_client::{Client, Endpoint, Options};
 use trustmesh_consensus::StateSnapshot;
-use trustmesh_node::{NodeConfig, keystore, snapshot_path};
-use trustmesh_types::{PublicKey, codec, genesis::Genesis};
+use trustmesh_node::{NodeConfig, join::JoinFile, keystore, snapshot_path};
+use trustmesh_types::{PublicKey, codec, genesis::Genesis, records::NodeInfo};
 
 /// Blocks behind the others from which on a state is taken.
 const BLOCKS_MIN: u64 = 8_192;
@@ -22,7 +22,12 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 pub async fn prepare(config: &NodeConfig) -> Done {
     let genesis = config.load_genesis().map_err(Failure::usage)?;
     let me = keystore::load(&config.key).map_err(Failure::usage)?.public();
-    let Some(client) = others(&genesis, &me)? else { return Ok(()) };
+    let joined = match &config.join {
+        Some(path) => JoinFile::load(path).map_err(Failure::usage)?.nodes,
+        None => Vec::new(),
+    };
+    let known = joined.iter().chain(&genesis.nodes);
+    let Some(client) = others(&genesis, known, &me)? else { return Ok(()) };
     let own = newest_snapshot(&config.data_dir);
     // Without an answer there is nothing to catch up with.
     let Ok(status) = client.status().await else { return Ok(()) };
@@ -51,8 +56,12 @@ fn tell(what: &str) {
     eprintln!("{what}");
 }
 
-fn others(genesis: &Genesis, me: &PublicKey) -> Done<Option<Client>> {
-    let nodes = genesis.nodes.iter().filter(|node| node.key != *me);
+fn others<'a>(
+    genesis: &Genesis,
+    known: impl Iterator<Item = &'a NodeInfo>,
+    me: &PublicKey,
+) -> Done<Option<Client>> {
+    let nodes = known.filter(|node| node.key != *me);
     let endpoints: Vec<Endpoint> = nodes.map(Endpoint::of_node).collect();
     if endpoints.is_empty() {
         return Ok(None);

@@ -1,19 +1,30 @@
 //! `trustmesh node`: the daemon, and who takes part.
 
 mod catch_up;
+mod description;
+mod list;
+mod members;
+pub mod reach;
 mod show;
 
-use super::{changes, listing, parse};
+use super::{listing, parse};
 use crate::{
     context::Context,
     failure::{Done, Failure},
-    output::{Table, units},
 };
 use clap::{Args, Subcommand};
-use std::path::PathBuf;
+use members::{ChangeArgs, InviteArgs, JoinFileArgs, QuarantineArgs, ReplaceArgs};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 use trustmesh_api::NodeView;
 use trustmesh_client::Client;
-use trustmesh_node::{NodeConfig, NodeError};
+use trustmesh_node::{
+    NodeConfig, NodeError,
+    join::{JoinFile, ListenOn},
+};
+use trustmesh_types::records::Standing;
 
 /// Nodes.
 #[derive(Debug, Subcommand)]
@@ -23,11 +34,16 @@ pub enum NodeCommand {
     /// Run a node until it is told to stop (SIGTERM or Ctrl-C)
     #[command(after_help = "Example:
   trustmesh node run --config mesh/node-1/node.toml
+  trustmesh node run --join node-5.join.json --key node-5.key
 
 Variables TRUSTMESH_NODE_* go before the file, as in TRUSTMESH_NODE_LISTEN_HTTP.")]
     Run(RunArgs),
-    /// List nodes: what they have, what is free, who is charged with faults
-    List,
+    /// List nodes: what they do, how they are, where they stand; asks each of them
+    List {
+        /// Those that were removed too
+        #[arg(long)]
+        all: bool,
+    },
     /// Show a node: what it is and has, its misses, quarantine and faults
     #[command(after_help = "Example:
   trustmesh node show node-2")]
@@ -38,6 +54,40 @@ Variables TRUSTMESH_NODE_* go before the file, as in TRUSTMESH_NODE_LISTEN_HTTP.
 
 Its faults stay on record, but those up to now no longer count.")]
     Pardon(OneArgs),
+    /// Admit a node, as an operator, and write the file that its machine joins with
+    #[command(after_help = "Examples:
+  trustmesh node invite --name node-5 --node-key node-5.key.pub \\
+    --roles validator,scheduler,worker --p2p 10.0.0.5:9000 --http 10.0.0.5:8000
+  trustmesh node invite --name edge-1 --generate-key-file edge-1.key --cpu 4000 --memory 4096 \\
+    --p2p edge-1.example:9000 --http edge-1.example:8000 --out edge-1.join.json")]
+    Invite(InviteArgs),
+    /// Write a node's join file anew
+    #[command(after_help = "Example:
+  trustmesh node join-file node-5 --out node-5.join.json")]
+    JoinFile(JoinFileArgs),
+    /// Admit a node in place of another, as an operator
+    #[command(after_help = "Example:
+  trustmesh node replace node-2 --name node-6 --node-key node-6.key.pub \\
+    --p2p 10.0.0.6:9000 --http 10.0.0.6:8000
+
+The new one is like the old one where nothing else is said. A validator goes when the new one is
+ready, any other node at once.")]
+    Replace(ReplaceArgs),
+    /// Change what is said of a node, as an operator: roles, capacity, labels, addresses
+    #[command(after_help = "Examples:
+  trustmesh node change node-5 --roles validator,scheduler,worker
+  trustmesh node change node-2 --cpu 8000 --label zone=b")]
+    Change(ChangeArgs),
+    /// Bar a node from planning, working and voting, as an operator, until it is pardoned
+    #[command(after_help = "Example:
+  trustmesh node quarantine node-3 --reason 'its disk fails'")]
+    Quarantine(QuarantineArgs),
+    /// End a node's membership, as an operator
+    #[command(after_help = "Example:
+  trustmesh node remove node-3
+
+A validator votes until the next committee begins (`node list` says when): let it run until then.")]
+    Remove(OneArgs),
 }
 
 /// Which node.
@@ -51,21 +101,46 @@ pub struct OneArgs {
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// The node's configuration
+    #[arg(long, value_name = "FILE", required_unless_present = "join", conflicts_with = "join")]
+    config: Option<PathBuf>,
+    /// Join with this file that `node invite` wrote, or go on where that was done
     #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    join: Option<PathBuf>,
+    /// With --join: the folder of the node [default: one with the node's name]
+    #[arg(long, value_name = "DIR", requires = "join")]
+    data: Option<PathBuf>,
+    /// With --join: where it listens for nodes [default: as its address says]
+    #[arg(long, value_name = "IP:PORT", requires = "join")]
+    listen_p2p: Option<SocketAddr>,
+    /// With --join: where it listens for HTTP [default: as its address says]
+    #[arg(long, value_name = "IP:PORT", requires = "join")]
+    listen_http: Option<SocketAddr>,
 }
 
-/// Runs the daemon.
-pub fn run_daemon(args: &RunArgs) -> Done {
-    prepare(args)?;
-    trustmesh_node::run_node(&args.config).map_err(|error| match error {
-        NodeError::Config(_) | NodeError::Key(_) | NodeError::Filter(_) => Failure::usage(error),
+/// Runs the daemon. `key` is the key file that was named, if one was; a node that joins has
+/// `node.key` in its folder else.
+pub fn run_daemon(args: &RunArgs, key: Option<&Path>) -> Done {
+    let config = match (&args.config, &args.join) {
+        (Some(config), _) => config.clone(),
+        (None, Some(join)) => {
+            let join = JoinFile::load(join).map_err(Failure::usage)?;
+            let folder = args.data.clone().unwrap_or_else(|| PathBuf::from(&join.node.name));
+            let listen = ListenOn { p2p: args.listen_p2p, http: args.listen_http };
+            join.settle(&folder, key, listen).map_err(Failure::usage)?
+        }
+        (None, None) => return Err(Failure::usage("neither --config nor --join")),
+    };
+    prepare(&config)?;
+    trustmesh_node::run_node(&config).map_err(|error| match error {
+        NodeError::Config(_) | NodeError::Key(_) | NodeError::Filter(_) | NodeError::Join(_) => {
+            Failure::usage(error)
+        }
         _ => Failure::failed(error),
     })
 }
 
-fn prepare(args: &RunArgs) -> Done {
-    let config = NodeConfig::load(&args.config).map_err(Failure::usage)?;
+fn prepare(config: &Path) -> Done {
+    let config = NodeConfig::load(config).map_err(Failure::usage)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -76,36 +151,21 @@ fn prepare(args: &RunArgs) -> Done {
 /// Runs a command of this noun, but for the daemon.
 pub async fn run(context: &Context, command: NodeCommand) -> Done {
     match command {
-        NodeCommand::Run(args) => run_daemon(&args),
-        NodeCommand::List => list(context).await,
+        NodeCommand::Run(args) => run_daemon(&args, None),
+        NodeCommand::List { all } => list::list(context, all).await,
         NodeCommand::Show(args) => show::show(context, &args.node).await,
-        NodeCommand::Pardon(args) => pardon(context, &args.node).await,
+        NodeCommand::Pardon(args) => members::pardon(context, &args.node).await,
+        NodeCommand::Invite(args) => members::invite(context, args).await,
+        NodeCommand::JoinFile(args) => members::join_file(context, args).await,
+        NodeCommand::Replace(args) => members::replace(context, args).await,
+        NodeCommand::Change(args) => members::change(context, &args).await,
+        NodeCommand::Quarantine(args) => members::quarantine(context, &args).await,
+        NodeCommand::Remove(args) => members::remove(context, &args).await,
     }
 }
 
 async fn nodes(client: &Client) -> Done<Vec<NodeView>> {
     listing::all(|query| async move { client.nodes(&query).await }).await
-}
-
-async fn list(context: &Context) -> Done {
-    context.printer.answer(&nodes(&context.client()?).await?, |nodes| {
-        let columns = ["name", "key", "roles", "state", "free", "of", "misses", "faults", "http"];
-        let mut table = Table::new(&columns, "no nodes");
-        for node in nodes {
-            table.row([
-                node.info.name.clone(),
-                node.info.key.short(),
-                roles(node),
-                state(node).to_owned(),
-                units::resources(&node.available),
-                units::resources(&node.info.capacity),
-                node.misses.to_string(),
-                node.faults.to_string(),
-                node.info.http_address.clone(),
-            ]);
-        }
-        table.text()
-    })
 }
 
 /// The node of a name or a public key.
@@ -121,14 +181,6 @@ pub async fn find(client: &Client, name: &str) -> Done<NodeView> {
     })
 }
 
-async fn pardon(context: &Context, name: &str) -> Done {
-    let operator = context.operator()?;
-    let node = find(operator.client(), name).await?.info;
-    let included = operator.lift_quarantine(node.key).await?;
-    let done = format!("{} may be designated and assigned again", node.name);
-    changes::answer(context, done, &included)
-}
-
 fn roles(node: &NodeView) -> String {
     let it = node.info.roles;
     let named = [(it.validator, "validator"), (it.scheduler, "scheduler"), (it.worker, "worker")];
@@ -137,9 +189,24 @@ fn roles(node: &NodeView) -> String {
 }
 
 const fn state(node: &NodeView) -> &'static str {
-    match (node.quarantined, node.live) {
-        (true, _) => "quarantined",
-        (false, true) => "live",
-        (false, false) => "silent",
+    match (node.standing, node.quarantined, node.live) {
+        (Standing::Removed, ..) => "removed",
+        (Standing::Barred, ..) => "quarantined by an operator",
+        (_, true, _) => "quarantined",
+        (_, _, true) => "live",
+        (Standing::Joining { .. }, ..) => "joining",
+        (_, _, false) => "silent",
+    }
+}
+
+/// Whether it votes, and when that changes.
+fn vote(node: &NodeView) -> String {
+    match (node.votes, node.votes_change_at, node.standing) {
+        (true, None, Standing::Removed | Standing::Barred) => "until an epoch ends".to_owned(),
+        (true, None, _) => "yes".to_owned(),
+        (true, Some(height), _) => format!("until {height}"),
+        (false, Some(height), _) => format!("from {height}"),
+        (false, None, Standing::Joining { .. }) => "when ready".to_owned(),
+        (false, None, _) => "no".to_owned(),
     }
 }

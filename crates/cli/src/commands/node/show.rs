@@ -1,6 +1,6 @@
 //! `node show`: all about one node.
 
-use super::{roles, state};
+use super::{roles, state, vote};
 use crate::{
     commands::ledger::faults,
     context::Context,
@@ -10,6 +10,7 @@ use crate::{
 use serde::Serialize;
 use std::collections::BTreeMap;
 use trustmesh_api::{FaultView, NodeView};
+use trustmesh_types::records::Standing;
 
 /// Faults that are shown, the newest.
 const FAULTS_SHOWN_MAX: usize = 20;
@@ -37,7 +38,9 @@ fn text(shown: &Shown) -> String {
         || "none that counts".to_owned(),
         |it| format!("{} used by others than its tasks", it.foreign),
     );
-    let quarantine = if node.quarantined {
+    let quarantine = if matches!(node.standing, Standing::Barred) {
+        format!("by an operator; lift it with `trustmesh node pardon {}`", it.name)
+    } else if node.quarantined {
         format!("since its faults; lift it with `trustmesh node pardon {}`", it.name)
     } else {
         "no".to_owned()
@@ -47,6 +50,7 @@ fn text(shown: &Shown) -> String {
         ("key", it.key.to_string()),
         ("roles", roles(node)),
         ("state", state(node).to_owned()),
+        ("votes", vote(node)),
         ("quarantined", quarantine),
         ("faults", format!("{} that count", node.faults)),
         ("misses", node.misses.to_string()),

@@ -4,7 +4,8 @@
 //! fault, whatever else is true. An output that differs from what f+1 validators signed over
 //! the same inputs is a fault when the application is declared deterministic and has been the
 //! same since the plan was confirmed: one of the f+1 is honest. Workers that don't vote may all
-//! be faulty (PROTOCOL §1), so their word charges nobody (S9). Else the difference is told.
+//! be faulty (PROTOCOL §1), so their word charges nobody (S9); under version 1 of the protocol
+//! it did. Else the difference is told.
 //!
 //! Each node is charged once for a task, and each difference is told once: `Differences`
 //! remembers both until the request's record leaves the state.
@@ -150,7 +151,10 @@ fn outvoted(
     for signed in &differing {
         remember(draft, conflict, &signed.completion.node);
     }
-    let voting = |signed: &&SignedCompletion| draft.is_validator(&signed.completion.node);
+    let rules = draft.rules;
+    let voting = |signed: &&SignedCompletion| {
+        rules.any_node_outvotes || draft.is_validator(&signed.completion.node)
+    };
     let vouching: Vec<SignedCompletion> = agreeing.iter().filter(voting).cloned().collect();
     if vouching.len() > draft.faults_tolerated() && is_deterministic(draft, record, plan, conflict)
     {
@@ -189,8 +193,9 @@ fn charge_outvoted(
     vouching: &[SignedCompletion],
 ) {
     let node = wrong.completion.node;
+    let who = if draft.rules.any_node_outvotes { "others" } else { "validators" };
     let reason = format!(
-        "node {} signed another output of task {} of request {} than {} validators over the \
+        "node {} signed another output of task {} of request {} than {} {who} over the \
          same inputs, and the application is deterministic",
         node.short(),
         conflict.task,

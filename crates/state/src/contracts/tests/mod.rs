@@ -3,6 +3,7 @@
 mod applications;
 mod membership;
 mod policies;
+mod protocol;
 mod rest;
 mod succession;
 mod votes;

@@ -104,6 +104,20 @@ fn workers_that_do_not_vote_charge_nobody_however_many_agree() {
 }
 
 #[test]
+fn under_version_one_any_nodes_that_agree_charge_who_differs() {
+    let mut mesh = Mesh::new(6);
+    mesh.parameters.protocol_version = 1;
+    let (_, mut completions) = running(&mut mesh);
+    completions[0] = other(&mesh, &completions[0], "of an honest one");
+    let charged_one = completions[0].completion.node;
+    let agreeing = [completions[1].completion.node, completions[2].completion.node];
+    let absent = (0..6).map(|at| mesh.key(at)).filter(|key| !agreeing.contains(key));
+    mesh.validators = absent.take(4).collect();
+    mesh.one(report(&mesh, completions)).unwrap();
+    assert_eq!(charged(&mesh), [(charged_one, RejectCode::WrongOutput)]);
+}
+
+#[test]
 fn too_few_that_agree_charge_nobody() {
     let mut mesh = Mesh::new(4);
     let (_, completions) = running(&mut mesh);

@@ -5,6 +5,7 @@
 use crate::{
     contracts::schedule,
     machine::{Draft, Proven, apply::apply},
+    rules::Rules,
     store::Store,
     tables::{Apps, Loads, Members, Requests, Workflows},
 };
@@ -179,6 +180,7 @@ impl Mesh {
             timestamp_ms: self.now_ms,
             network: self.network,
             parameters: &self.parameters,
+            rules: Rules::of(self.parameters.protocol_version),
             validators: &self.validators,
             proven: &proven,
             events: &mut events,
