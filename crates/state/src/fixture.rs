@@ -104,11 +104,6 @@ pub(crate) struct Net {
 }
 
 impl Net {
-    /// Just after genesis.
-    pub(crate) fn bare() -> Self {
-        Self { state: State::genesis(&genesis()).unwrap(), nonce: 0 }
-    }
-
     /// With everything that requests need.
     pub(crate) fn new() -> Self {
         Self::of(&genesis())

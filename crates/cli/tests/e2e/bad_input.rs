@@ -219,6 +219,7 @@ fn data_folders_and_ports_that_are_not_the_nodes_own() {
     run(&["network", "down", "one"]).ok();
     run(&["network", "init", "three"]).ok();
     let moved = root.path().join("three/node-1/data");
+    fs::remove_dir_all(&moved).expect("a folder can be removed");
     fs::rename(root.path().join("one/node-1/data"), &moved).expect("a folder can be moved");
     let third = root.path().join("three/node-1/node.toml");
     run(&["node", "run", "--config", text(&third)]).refused(1, &["network"]);
