@@ -223,7 +223,7 @@ pub(crate) fn count_anew(core: &mut Core) {
         let order = core.validators_for(&key.subject, None);
         let Some(gather) = core.gathers.get_mut(&key) else { continue };
         let committee = core.state.committee();
-        gather.receipts.retain(|validator, _| committee.contains(validator));
+        gather.receipts.retain(|signer, _| committee.contains(signer));
         gather.order = order;
         gather.asked = 0;
         gather.widen_ms = now_ms.saturating_add(limits::WIDEN_MS);

@@ -3,7 +3,7 @@
 use super::State;
 use crate::{
     Store,
-    fixture::{Net, Tx, device, execute, genesis, operator, secret},
+    fixture::{Net, Tx, device, execute, genesis, node_info, operator, secret},
     tables::Requests,
 };
 use proptest::{collection::vec, prelude::*};
@@ -66,6 +66,9 @@ fn bytes_that_are_no_snapshot_are_refused() {
     assert!(State::restore(&twice).unwrap_err().to_string().contains("order"));
 }
 
+/// Heights of an epoch of the random streams: several pass in one.
+const EPOCH: u64 = 16;
+
 /// What a random stream does next; numbers choose among what there is.
 #[derive(Debug, Clone)]
 enum Step {
@@ -76,6 +79,7 @@ enum Step {
     Finalize(usize),
     Cancel(usize),
     Report(u8),
+    Member(u8, u8),
     Note,
     Wait(u64),
 }
@@ -89,6 +93,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => any::<usize>().prop_map(Step::Finalize),
         1 => any::<usize>().prop_map(Step::Cancel),
         2 => (1..7_u8).prop_map(Step::Report),
+        3 => (0..6_u8, 1..9_u8).prop_map(|(what, n)| Step::Member(what, n)),
         1 => Just(Step::Note),
         2 => (1..3_000_u64).prop_map(Step::Wait),
     ]
@@ -113,11 +118,42 @@ impl Step {
                 pick(at).map(|request| (device().public(), Payload::CancelRequest { request }))
             }
             Self::Report(n) => Some(net.report(n)),
+            Self::Member(what, n) => Some(member(what, n)),
             Self::Note => Some((operator().public(), Payload::Note { bytes: vec![1] })),
             Self::Wait(ms) => return (None, ms),
         };
         (tx, 10)
     }
+}
+
+/// An order about a node, or its word that it is ready; some are refused.
+fn member(what: u8, n: u8) -> Tx {
+    let node = secret(n).public();
+    let payload = match what {
+        0 => Payload::AdmitNode(node_info(node, true)),
+        1 => Payload::RemoveNode { node },
+        2 => Payload::QuarantineNode { node, reason: "at random".into() },
+        3 => Payload::LiftQuarantine { node },
+        4 => Payload::ChangeNode(node_info(node, n % 2 == 0)),
+        _ => return (node, Payload::Ready),
+    };
+    (operator().public(), payload)
+}
+
+/// Committees follow each other by one, begin at ends of epochs, have at least four
+/// validators, and each stays.
+fn check_committees(state: &State) {
+    let mut number = 0;
+    let now = [state.committee()];
+    for committee in now.into_iter().chain(state.committees_to_come()) {
+        assert!(committee.validators.len() >= 4);
+        assert!(committee.first_height.is_multiple_of(EPOCH));
+        assert!(number == 0 || committee.number == number + 1);
+        assert_eq!(state.committee_numbered(committee.number).as_ref(), Some(committee));
+        number = committee.number;
+    }
+    assert!(state.committee().first_height <= state.height() + 1);
+    assert_eq!(state.committee_numbered(number + 1), None);
 }
 
 /// S4: what may follow what, from block to block. A record that is gone had ended.
@@ -171,7 +207,9 @@ proptest! {
         steps in vec(step(), 1..60),
         restore_at in 0..60_usize,
     ) {
-        let mut net = Net::new();
+        let mut short = genesis();
+        short.parameters.epoch_blocks = EPOCH;
+        let mut net = Net::of(&short);
         let start = net.state.clone();
         let mut requests = Vec::new();
         let mut stream: Vec<(u64, Vec<SignedTransaction>)> = Vec::new();
@@ -183,7 +221,9 @@ proptest! {
                 restored = Some((at, State::restore(&net.state.snapshot()).unwrap()));
             }
             let (tx, after_ms) = step.make(&mut net, &mut requests);
-            let txs: Vec<_> = tx.into_iter().map(|tx| net.sign(tx)).collect();
+            let mut txs: Vec<_> = tx.into_iter().map(|tx| net.sign(tx)).collect();
+            // Who was removed may say nothing.
+            txs.retain(|tx| net.state.admit(tx, &tx.id()).is_ok());
             let timestamp_ms = net.state.timestamp_ms() + after_ms;
             let executed = execute(&net.state, timestamp_ms, &txs);
             net.state = executed.state;
@@ -197,6 +237,7 @@ proptest! {
             }
             check_reservations(&net.state);
             check_open(&net.state);
+            check_committees(&net.state);
         }
         // S5: the same blocks give the same roots, from a snapshot too.
         let replay = |mut state: State, from: usize| {

@@ -125,6 +125,11 @@ impl DescriptionArgs {
 }
 
 impl NewNodeArgs {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The node, of which `like` says what is not said here. Makes no key yet.
     fn described(&self, key: PublicKey, like: Option<&NodeInfo>) -> Done<NodeInfo> {
         let mut info = NodeInfo {

@@ -68,8 +68,8 @@ pub async fn invite(context: &Context, args: InviteArgs) -> Done {
     let operator = context.operator()?;
     let genesis = context.genesis()?;
     // All that can be found wrong here is, before the ledger changes.
+    let path = join_path(args.out, args.new.name())?;
     let node = args.new.node(None)?;
-    let path = join_path(args.out, &node.name)?;
     let included = operator.admit_node(node.clone()).await?;
     let join = JoinFile::new(genesis, node.clone(), members(operator.client()).await?);
     write(&join, &path)?;
@@ -88,8 +88,8 @@ pub async fn replace(context: &Context, args: ReplaceArgs) -> Done {
     let operator = context.operator()?;
     let genesis = context.genesis()?;
     let old = find(operator.client(), &args.old).await?.info;
+    let path = join_path(args.invite.out, args.invite.new.name())?;
     let node = args.invite.new.node(Some(&old))?;
-    let path = join_path(args.invite.out, &node.name)?;
     let included = operator.replace_node(old.key, node.clone()).await?;
     let join = JoinFile::new(genesis, node.clone(), members(operator.client()).await?);
     write(&join, &path)?;
@@ -111,8 +111,10 @@ async fn members(client: &Client) -> Done<Vec<NodeInfo>> {
 
 fn write(join: &JoinFile, path: &Path) -> Done {
     join.store(path).map_err(|error| {
-        Failure::failed(error)
-            .advise("the node is on the ledger: `trustmesh node join-file NODE` writes it anew")
+        let name = &join.node.name;
+        Failure::failed(error).advise(format!(
+            "the node is on the ledger: write its file by `trustmesh node join-file {name}`"
+        ))
     })
 }
 

@@ -173,7 +173,9 @@ pub async fn find(client: &Client, name: &str) -> Done<NodeView> {
     if let Ok(key) = parse::public_key(name) {
         return Ok(client.node(&key).await?);
     }
-    let all = nodes(client).await?;
+    let mut all = nodes(client).await?;
+    // Of several of one name, those that take part go first.
+    all.sort_by_key(|node| matches!(node.standing, Standing::Removed));
     let known: Vec<String> = all.iter().map(|node| node.info.name.clone()).collect();
     all.into_iter().find(|node| node.info.name == name).ok_or_else(|| {
         Failure::failed(format!("no node is named {name:?}"))
@@ -193,8 +195,8 @@ const fn state(node: &NodeView) -> &'static str {
         (Standing::Removed, ..) => "removed",
         (Standing::Barred, ..) => "quarantined by an operator",
         (_, true, _) => "quarantined",
-        (_, _, true) => "live",
         (Standing::Joining { .. }, ..) => "joining",
+        (_, _, true) => "live",
         (_, _, false) => "silent",
     }
 }

@@ -157,16 +157,12 @@ impl Recorded {
     fn outvoted_by_workers(&mut self) {
         let (id, tx) = self.net.submission("three", 10_000);
         self.block(vec![tx]);
-        // Nodes come in the order of their keys: some shift names workers 5 and 6 and one more.
-        let plans = (0..6).filter_map(|shift| self.net.plan(&id, shift));
         let workers = [secret(5).public(), secret(6).public()];
-        let plan = plans.into_iter().find(|(_, payload)| match payload {
-            Payload::ConfirmSchedule(plan) => {
-                workers.iter().all(|it| plan.assignments[0].nodes.contains(it))
-            }
-            _ => false,
-        });
-        self.block(vec![plan.expect("the workers stand within three of each other")]);
+        let Some((planner, Payload::ConfirmSchedule(mut plan))) = self.net.plan(&id, 0) else {
+            panic!("somebody is to plan")
+        };
+        plan.assignments[0].nodes = vec![workers[0], workers[1], secret(1).public()];
+        self.block(vec![(planner, Payload::ConfirmSchedule(plan))]);
         let Some((_, Payload::Finalize(all))) = self.net.finalization(&id) else {
             panic!("the plan is active")
         };
@@ -183,7 +179,7 @@ impl Recorded {
         let first = completions[0].completion.clone();
         let conflict =
             Conflict { request: id, designation: first.designation, task: first.task, completions };
-        self.block(vec![(secret(1).public(), Payload::ReportConflict(conflict))]);
+        self.block(vec![(secret(2).public(), Payload::ReportConflict(conflict))]);
         self.block(vec![(device().public(), Payload::CancelRequest { request: id })]);
     }
 }
