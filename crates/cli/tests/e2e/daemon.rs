@@ -99,11 +99,6 @@ impl Daemon {
         let from = usize::try_from(self.log_from).expect("a length");
         String::from_utf8_lossy(all.get(from..).unwrap_or_default()).into_owned()
     }
-
-    /// Its number.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
 }
 
 impl Drop for Daemon {

@@ -151,7 +151,9 @@ fn a_byte_that_changes_after_a_crash_gives_no_wrong_answer() {
     load::under_load(&mesh, &key, |load| load.until_more(10));
     let known = digests(&mesh, "node-4").expect("it answers");
     nodes.iter().for_each(|node| node.signal(Signal::SIGKILL));
-    nodes.iter_mut().for_each(|node| drop(node.ended(STOP_MOST)));
+    for node in &mut nodes {
+        node.ended(STOP_MOST);
+    }
 
     let folder = mesh.folder().join("node-4");
     let plain = fs::read_to_string(mesh.config(4)).expect("a configuration");
