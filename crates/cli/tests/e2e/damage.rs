@@ -160,7 +160,7 @@ fn a_byte_that_changes_after_a_crash_gives_no_wrong_answer() {
     let (mut refused, mut served) = (0, 0);
     for name in one_of_each_kind(&folder.join("data")) {
         let bytes = fs::read(folder.join("data").join(&name)).expect("a file");
-        for at in places(&bytes) {
+        for at in places(&bytes).into_iter().step_by(2) {
             let copied = format!("data-{}", refused + served);
             copy(&folder.join("data"), &folder.join(&copied));
             flip(&folder.join(&copied).join(&name), at);
