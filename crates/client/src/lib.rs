@@ -24,6 +24,7 @@ mod transact;
 mod witness;
 
 pub mod check;
+pub mod probe;
 pub mod tls;
 
 pub use client::Client;

@@ -17,6 +17,7 @@ mod faults;
 mod flood;
 mod lies;
 mod mesh;
+mod operations;
 mod policies;
 mod run;
 mod workflows;

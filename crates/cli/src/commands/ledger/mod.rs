@@ -2,8 +2,10 @@
 
 mod audit;
 mod evidence;
+mod export;
 pub mod faults;
 mod finality;
+mod import;
 mod status;
 mod verify;
 
@@ -51,6 +53,20 @@ Nothing that the node says is believed but what follows from the genesis documen
 executed again on the state that the blocks before it give, and finality certificates need the
 signatures of 2f+1 validators that genesis names.")]
     Verify,
+    /// Write a node's chain, or a piece of it, to a file
+    #[command(after_help = "Examples:
+  trustmesh ledger export --out chain.tmchain
+  trustmesh ledger export --out piece.tmchain --from 100 --to 200
+
+Blocks, finality certificates and receipts, with a checksum; docs/operations.md has the format.")]
+    Export(export::ExportArgs),
+    /// Check an exported chain by the genesis alone, without any node
+    #[command(after_help = "Example:
+  trustmesh ledger import chain.tmchain --genesis genesis.json
+
+A file that begins at block 1 is executed again from genesis, as `ledger verify` does. Nothing is
+written into a node's data directory: a node that has lost blocks fetches them from its peers.")]
+    Import(import::ImportArgs),
 }
 
 /// Which blocks.
@@ -71,5 +87,7 @@ pub async fn run(context: &Context, command: LedgerCommand) -> Done {
         LedgerCommand::Fault(args) => faults::show(context, &args).await,
         LedgerCommand::CheckEvidence(args) => faults::check(context, &args),
         LedgerCommand::Verify => verify::run(context).await,
+        LedgerCommand::Export(args) => export::run(context, &args).await,
+        LedgerCommand::Import(args) => import::run(context, &args),
     }
 }

@@ -1,5 +1,6 @@
 //! `trustmesh node`: the daemon, and who takes part.
 
+pub mod doctor;
 mod show;
 
 use super::{changes, listing, parse};
@@ -25,6 +26,13 @@ pub enum NodeCommand {
 
 Variables TRUSTMESH_NODE_* go before the file, as in TRUSTMESH_NODE_LISTEN_HTTP.")]
     Run(RunArgs),
+    /// Say what is wrong with a node, and what to do about it
+    #[command(after_help = "Example:
+  trustmesh node doctor --config mesh/node-1/node.toml
+
+It looks at configuration, key, data directory, disk, ports, stores, peers and clock, whether the
+node runs or not, and changes nothing. Exit code: 1 when something is a problem.")]
+    Doctor(doctor::DoctorArgs),
     /// List nodes: what they have, what is free, who is charged with faults
     List,
     /// Show a node: what it is and has, its misses, quarantine and faults
@@ -66,6 +74,7 @@ pub fn run_daemon(args: &RunArgs) -> Done {
 pub async fn run(context: &Context, command: NodeCommand) -> Done {
     match command {
         NodeCommand::Run(args) => run_daemon(&args),
+        NodeCommand::Doctor(args) => doctor::run(context, &args).await,
         NodeCommand::List => list(context).await,
         NodeCommand::Show(args) => show::show(context, &args.node).await,
         NodeCommand::Pardon(args) => pardon(context, &args.node).await,
