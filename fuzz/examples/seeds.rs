@@ -1,6 +1,8 @@
 //! Writes the hand-made seeds, `seeds/TARGET/NAME`: sound values of the larger kinds, which
 //! mutation would take long to find. Inputs that fuzzing has found stand beside them.
 
+// Brings what instrumented builds of the crates call, so that the example needs no own ones.
+use libfuzzer_sys as _;
 use serde::Serialize;
 use std::{error::Error, fs, path::Path};
 use trustmesh_api::{
@@ -110,11 +112,14 @@ mod erased {
 }
 
 fn of_definitions() -> Done {
-    let put = |name, n, text: &str| {
-        write("definitions", definitions::DECODERS, name, n, text.as_bytes())
-    };
+    let put =
+        |name, n, text: &str| write("definitions", definitions::DECODERS, name, n, text.as_bytes());
     put("workflow", 0, "name: w\ntasks:\n  a: {app: x}\n  b: {app: y, after: a, timeout: 2m}\n")?;
-    put("workflow", 1, "{\"tasks\":{\"a\":{\"app\":\"x\",\"params\":{\"k\":[1.5]},\"replicas\":2}}}")?;
+    put(
+        "workflow",
+        1,
+        "{\"tasks\":{\"a\":{\"app\":\"x\",\"params\":{\"k\":[1.5]},\"replicas\":2}}}",
+    )?;
     put("workflow", 2, "{\"start\":\"a\",\"nodes\":{\"a\":{\"next\":[\"b\"]},\"b\":{}}}")?;
     put("canonical", 0, "{\"b\":[1e21,-0.0,\"\\u00fc\"],\"a\":null}")
 }

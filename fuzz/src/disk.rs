@@ -25,9 +25,7 @@ use trustmesh_types::{
     evidence::SignedCompletion,
     faults::FaultRecord,
     genesis::{Genesis, Parameters},
-    records::{
-        AppRecord, Member, NodeLoad, PolicyRecord, RequestRecord, WorkflowRecord,
-    },
+    records::{AppRecord, Member, NodeLoad, PolicyRecord, RequestRecord, WorkflowRecord},
 };
 
 /// What the first byte chooses from.

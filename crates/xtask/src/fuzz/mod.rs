@@ -60,7 +60,7 @@ pub fn run(root: &Path, time: &Time) -> Result<()> {
 
 fn all(root: &Path, tools: &Tools, time: &Time, seconds_default: u32) -> Result<()> {
     let names: Vec<&str> = match &time.target {
-        Some(name) if TARGETS.contains(&name.as_str()) => vec![name],
+        Some(name) if TARGETS.contains(&name.as_str()) => vec![name.as_str()],
         Some(name) => bail!("there is no target {name}; there are {}", TARGETS.join(", ")),
         None => TARGETS.to_vec(),
     };

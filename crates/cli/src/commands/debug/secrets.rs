@@ -41,9 +41,9 @@ impl Secrets {
 fn base64_inside(bytes: &[u8], before: usize, last_two: &[u8; 2]) -> Vec<u8> {
     let padded: Vec<u8> = std::iter::repeat_n(0, before).chain(bytes.iter().copied()).collect();
     let bits = padded.len() * 8;
-    let bit = |at: usize| padded.get(at / 8).is_some_and(|byte| byte >> (7 - at % 8) & 1 == 1);
+    let bit = |at: usize| padded.get(at / 8).is_some_and(|byte| (byte >> (7 - at % 8)) & 1 == 1);
     let digit = |place: usize| {
-        let value = (0..6).fold(0u8, |value, n| value << 1 | u8::from(bit(place * 6 + n)));
+        let value = (0..6).fold(0u8, |value, n| (value << 1) | u8::from(bit(place * 6 + n)));
         let [plus, slash] = *last_two;
         match value {
             0..26 => b'A' + value,
