@@ -13,6 +13,7 @@ use std::{
     fs::{File, OpenOptions},
     io::BufWriter,
     path::{Path, PathBuf},
+    time::Duration,
 };
 use trustmesh_api::{
     RangeQuery, RawBlock,
@@ -20,7 +21,13 @@ use trustmesh_api::{
     limits::RAW_BLOCKS_MAX,
 };
 use trustmesh_client::Client;
-use trustmesh_types::{Block, NetworkId, Receipt};
+use trustmesh_types::{Block, NetworkId};
+
+/// Blocks this near to the newest one may wait for their receipts.
+const FRESH_BLOCKS: u64 = 64;
+/// Looks for receipts of such a block, and the pause between two.
+const LOOKS_MAX: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// Which blocks, and where to.
 #[derive(Debug, clap::Args)]
@@ -77,7 +84,9 @@ pub async fn run(context: &Context, args: &ExportArgs) -> Done {
                 .advise("ask another one with --endpoint, or begin later with --from"));
         }
         for raw in answer.blocks {
-            let entry = entry(&client, raw).await?;
+            // The newest blocks' receipts are recorded a moment after the blocks.
+            let fresh = raw.height.saturating_add(FRESH_BLOCKS) > newest;
+            let entry = entry(&client, raw, fresh).await?;
             certificates += u64::from(!entry.certificate.is_empty());
             without_receipts += u64::from(entry.receipts.is_none());
             writer.push(&entry).map_err(wrong)?;
@@ -94,14 +103,19 @@ pub async fn run(context: &Context, args: &ExportArgs) -> Done {
 }
 
 /// A block with its receipts, if the node still has them.
-async fn entry(client: &Client, raw: RawBlock) -> Done<Entry> {
+async fn entry(client: &Client, raw: RawBlock, fresh: bool) -> Done<Entry> {
     let block = Block::decode(&raw.block.0)
         .map_err(|e| Failure::failed(format!("block {}: {e}", raw.height)))?;
-    let receipts: Option<Vec<Receipt>> = if block.transactions.is_empty() {
-        Some(Vec::new())
-    } else {
-        client.block_receipts(raw.height).await.ok().map(|it| it.receipts)
-    };
+    let mut receipts = block.transactions.is_empty().then(Vec::new);
+    for look in 0..LOOKS_MAX {
+        if receipts.is_some() || (look > 0 && !fresh) {
+            break;
+        }
+        if look > 0 {
+            tokio::time::sleep(PAUSE).await;
+        }
+        receipts = client.block_receipts(raw.height).await.ok().map(|it| it.receipts);
+    }
     let (block, certificate) = (raw.block.0, raw.certificate.0);
     Ok(Entry { height: raw.height, block, certificate, receipts })
 }
