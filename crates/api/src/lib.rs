@@ -7,10 +7,11 @@
 //!
 //! Also here, because both sides of the wire need them: [`auth`], the signed headers of
 //! requests that not everybody may make, and [`definition`], workflows as operators write
-//! them.
+//! them; and [`chain_file`], ledgers as files.
 
 pub mod auth;
 pub mod bytes;
+pub mod chain_file;
 pub mod definition;
 pub mod duration;
 pub mod faults;

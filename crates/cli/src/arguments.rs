@@ -2,10 +2,10 @@
 
 use crate::{
     commands::{
-        app::AppCommand, bench::BenchCommand, completions::CompletionsArgs, demo::DemoArgs,
-        device::DeviceCommand, key::KeyCommand, ledger::LedgerCommand, network::NetworkCommand,
-        node::NodeCommand, policy::PolicyCommand, request::RequestCommand, sim::SimArgs,
-        workflow::WorkflowCommand,
+        app::AppCommand, bench::BenchCommand, completions::CompletionsArgs, debug::DebugCommand,
+        demo::DemoArgs, device::DeviceCommand, key::KeyCommand, ledger::LedgerCommand,
+        network::NetworkCommand, node::NodeCommand, policy::PolicyCommand, request::RequestCommand,
+        sim::SimArgs, workflow::WorkflowCommand,
     },
     context::ContextArgs,
 };
@@ -71,6 +71,9 @@ pub enum Command {
     Bench(BenchCommand),
     /// Play whole meshes in virtual time, drawn from seeds, and judge them
     Sim(SimArgs),
+    /// What helps to find out what is wrong
+    #[command(subcommand)]
+    Debug(DebugCommand),
     /// Completions for a shell
     Completions(CompletionsArgs),
 }
@@ -88,6 +91,10 @@ mod tests {
             "network init mesh --nodes 7",
             "node run --config node.toml",
             "key generate a.key",
+            "node doctor --config node.toml -o json",
+            "debug bundle --config node.toml --out bundle.tar.gz",
+            "ledger export --out chain.tmchain --from 1 --to 9",
+            "ledger import chain.tmchain --genesis genesis.json",
             "app deploy a.wasm --key operator.key",
             "workflow create w.yaml --name w",
             "policy set zone.yaml --key operator.key",

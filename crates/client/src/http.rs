@@ -3,7 +3,7 @@
 use crate::{endpoint::Endpoint, error::ClientError, options::Options, tls};
 use reqwest::{
     Method, Response, StatusCode,
-    header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER},
+    header::{CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER},
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use std::{error::Error as _, sync::Arc, time::Duration};
@@ -43,6 +43,14 @@ pub(crate) enum Failure {
     Bad(String),
     /// The node has the right key, but works in another network.
     OtherNetwork(NetworkId),
+}
+
+/// An answer as it came.
+#[derive(Debug)]
+pub(crate) struct Raw {
+    /// When the node says it answered.
+    pub date: Option<String>,
+    pub body: Vec<u8>,
 }
 
 /// A node that can be called.
@@ -96,6 +104,20 @@ impl Connection {
         match self.exchange::<Greeting>(&call).await?.network {
             network if network == self.network => Ok(()),
             other => Err(Failure::OtherNetwork(other)),
+        }
+    }
+
+    /// One read of a path, whatever the node says of its network and however it answers.
+    pub(crate) async fn raw(&self, path: &str, timeout: Duration) -> Result<Raw, String> {
+        let url = format!("https://{}{path}", self.endpoint.address);
+        let response = self.http.get(url).timeout(timeout).send().await.map_err(|e| reason(&e))?;
+        let status = response.status();
+        let date = response.headers().get(DATE).and_then(|it| it.to_str().ok()).map(str::to_owned);
+        match read(response).await {
+            Ok(body) if status.is_success() => Ok(Raw { date, body }),
+            Ok(_) => Err(format!("status {status}")),
+            Err(Failure::Network(why) | Failure::Bad(why)) => Err(why),
+            Err(_) => Err(format!("status {status}")),
         }
     }
 

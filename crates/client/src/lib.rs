@@ -24,8 +24,9 @@ mod transact;
 mod witness;
 
 pub mod check;
+pub mod probe;
 pub mod snapshot;
-mod tls;
+pub mod tls;
 
 pub use client::Client;
 pub use device::{Checked, Device, SubmitSpec};

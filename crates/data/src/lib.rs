@@ -16,6 +16,7 @@ mod blobs;
 mod checked_file;
 mod documents;
 mod error;
+mod inspect;
 mod store;
 mod tables;
 #[cfg(test)]
@@ -28,5 +29,6 @@ pub use blobs::{BlobInfo, BlobKind, BlobStore, NEVER_EXPIRES};
 pub use checked_file::{read_checked, write_atomic};
 pub use documents::{Documents, Entry, Order, Table};
 pub use error::DataError;
+pub use inspect::{Inspected, inspect};
 pub use store::{Store, StoreConfig};
 pub use usage::{Changed, Usage};

@@ -8,6 +8,7 @@
 pub(crate) mod parts;
 pub(crate) mod seal;
 
+use crate::inspect::Use;
 use nix::fcntl::{Flock, FlockArg};
 use parts::{Layout, Made, Parts};
 use serde::{Deserialize, Serialize};
@@ -215,6 +216,38 @@ fn lock(mut file: File) -> Option<Flock<File>> {
     }
 }
 
+/// Who uses a data directory, without taking it.
+pub(crate) fn used_by(directory: &Path) -> Result<Use, GuardError> {
+    let path = directory.join("lock");
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Use::Never),
+        Err(e) => return Err(io("open", &path, &e)),
+    };
+    // Given back at once: whoever starts a node just then would have to start it again.
+    Ok(Flock::lock(file, FlockArg::LockSharedNonblock).map_or(Use::Running, |_| Use::Nobody))
+}
+
+/// What [`DataGuard::take`] would refuse, without taking or making anything.
+pub(crate) fn look(
+    directory: &Path,
+    network: &NetworkId,
+    node: &PublicKey,
+    layout: Layout,
+) -> Result<(), GuardError> {
+    let path = directory.join("network.json");
+    let (network, node, made) = (*network, *node, Made::default());
+    let wanted = Marker { format: FORMAT, network, node, prepared: false, made };
+    match std::fs::read(&path) {
+        Ok(bytes) => {
+            let marker = check(directory, &path, &bytes, &wanted)?;
+            Parts::checked(path, marker, layout).map(drop)
+        }
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(io("read", &path, &e)),
+    }
+}
+
 fn io(action: &'static str, path: &Path, error: &std::io::Error) -> GuardError {
     GuardError::Io { action, path: path.to_owned(), reason: error.to_string() }
 }
@@ -275,9 +308,12 @@ mod tests {
     fn a_directory_is_used_by_one_process_of_one_node_of_one_network() {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
+        assert_eq!(used_by(&data).unwrap(), Use::Never);
         let held = take(&data, 1, 1).unwrap();
+        assert_eq!(used_by(&data).unwrap(), Use::Running);
         assert!(matches!(take(&data, 1, 1), Err(GuardError::InUse { .. })));
         drop(held);
+        assert_eq!(used_by(&data).unwrap(), Use::Nobody);
         assert!(take(&data, 1, 1).is_ok());
         assert!(matches!(take(&data, 2, 1), Err(GuardError::OtherNetwork { .. })));
         assert!(matches!(take(&data, 1, 2), Err(GuardError::OtherNode { .. })));

@@ -18,6 +18,7 @@ mod feed;
 mod guard;
 mod history;
 mod http;
+pub mod inspect;
 pub mod join;
 pub mod keystore;
 pub mod local;

@@ -110,11 +110,16 @@ fn identity(config: &NodeConfig) -> Result<(Genesis, SecretKey, Vec<NodeInfo>), 
 }
 
 /// Where the parts of the data directory are.
-fn layout(config: &NodeConfig, genesis: &Genesis, node: &PublicKey) -> Layout {
+pub(crate) fn layout(config: &NodeConfig, genesis: &Genesis, node: &PublicKey) -> Layout {
     let ledger = config.data_dir.join("ledger");
     let votes = votes_directories(&ledger, PARTITION);
-    let store = config.data_dir.join("store.redb");
+    let store = store_path(config);
     Layout { store, ledger, votes, validator: genesis.validators().contains(node) }
+}
+
+/// The store's file.
+pub(crate) fn store_path(config: &NodeConfig) -> PathBuf {
+    config.data_dir.join("store.redb")
 }
 
 /// Runs a node on the current runtime until it is told to stop.

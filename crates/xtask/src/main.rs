@@ -1,10 +1,11 @@
 //! `cargo xtask`: the project's chores that are more than one plain command.
 //!
 //! `apps build` makes the sample applications' wasm modules, `apps check` says whether the
-//! committed modules belong to the sources beside them, `tidy` checks what STYLE asks of the
+//! committed modules belong to the sources beside them, `fuzz` runs the fuzz targets, `tidy` checks what STYLE asks of the
 //! tree and no linter can. Exit code 0 when all is well, 1 otherwise, 2 for a wrong command.
 
 mod apps;
+mod fuzz;
 mod tidy;
 
 use std::path::PathBuf;
@@ -28,6 +29,11 @@ enum Chore {
         #[command(subcommand)]
         action: AppsAction,
     },
+    /// Fuzz targets, with what they need fetched and built (docs/fuzzing.md).
+    Fuzz {
+        #[command(subcommand)]
+        action: FuzzAction,
+    },
     /// Checks the tree: file headers and sizes, forbidden marks, dependencies between rooms.
     Tidy,
 }
@@ -38,6 +44,14 @@ enum AppsAction {
     Build,
     /// Checks that modules, manifest and sources belong together.
     Check,
+}
+
+#[derive(Subcommand)]
+enum FuzzAction {
+    /// Runs each target for a minute; passes over it, saying why, where nightly is missing.
+    Smoke(fuzz::Time),
+    /// Runs each target, or the one named, for five minutes.
+    Run(fuzz::Time),
 }
 
 fn main() -> ExitCode {
@@ -56,6 +70,10 @@ fn run(arguments: &Arguments) -> Result<()> {
         Chore::Apps { action } => match action {
             AppsAction::Build => apps::build(&root),
             AppsAction::Check => apps::check(&root),
+        },
+        Chore::Fuzz { action } => match action {
+            FuzzAction::Smoke(time) => fuzz::smoke(&root, time),
+            FuzzAction::Run(time) => fuzz::run(&root, time),
         },
         Chore::Tidy => tidy::run(&root),
     }

@@ -7,6 +7,7 @@ pub mod app;
 pub mod bench;
 mod changes;
 pub mod completions;
+pub mod debug;
 pub mod demo;
 pub mod device;
 mod interrupt;

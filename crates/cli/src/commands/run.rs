@@ -1,7 +1,7 @@
 //! Dispatch.
 
 use super::{
-    app, bench, completions, demo, device, key, ledger, network, node, policy, request, sim,
+    app, bench, completions, debug, demo, device, key, ledger, network, node, policy, request, sim,
     workflow,
 };
 use crate::{
@@ -42,6 +42,7 @@ pub fn run(cli: Cli) -> Done {
             Command::Ledger(command) => ledger::run(context, command).await,
             Command::Bench(command) => bench::run(context, command).await,
             Command::Sim(args) => sim::run(context, args).await,
+            Command::Debug(command) => debug::run(context, command).await,
             Command::Completions(_) => Ok(()),
         }
     })

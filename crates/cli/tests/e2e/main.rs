@@ -24,6 +24,7 @@ mod lies;
 mod links;
 mod load;
 mod mesh;
+mod operations;
 mod policies;
 mod run;
 mod stops;

@@ -134,7 +134,7 @@ fn member(what: u8, n: u8) -> Tx {
         1 => Payload::RemoveNode { node },
         2 => Payload::QuarantineNode { node, reason: "at random".into() },
         3 => Payload::LiftQuarantine { node },
-        4 => Payload::ChangeNode(node_info(node, n % 2 == 0)),
+        4 => Payload::ChangeNode(node_info(node, n.is_multiple_of(2))),
         _ => return (node, Payload::Ready),
     };
     (operator().public(), payload)

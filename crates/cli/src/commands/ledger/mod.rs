@@ -2,9 +2,11 @@
 
 mod audit;
 mod evidence;
+mod export;
 pub mod faults;
 pub mod finality;
 mod headers;
+mod import;
 mod pruned;
 mod status;
 mod verify;
@@ -56,6 +58,20 @@ signatures of 2f+1 validators that genesis names.
 Of a node that has pruned old blocks, headers and certificates are checked from genesis on, and the
 blocks that it keeps against them, without executing them: it says from where on.")]
     Verify,
+    /// Write a node's chain, or a piece of it, to a file
+    #[command(after_help = "Examples:
+  trustmesh ledger export --out chain.tmchain
+  trustmesh ledger export --out piece.tmchain --from 100 --to 200
+
+Blocks, finality certificates and receipts, with a checksum; docs/operations.md has the format.")]
+    Export(export::ExportArgs),
+    /// Check an exported chain by the genesis alone, without any node
+    #[command(after_help = "Example:
+  trustmesh ledger import chain.tmchain --genesis genesis.json
+
+A file that begins at block 1 is executed again from genesis, as `ledger verify` does. Nothing is
+written into a node's data directory: a node that has lost blocks fetches them from its peers.")]
+    Import(import::ImportArgs),
 }
 
 /// Which blocks.
@@ -76,5 +92,7 @@ pub async fn run(context: &Context, command: LedgerCommand) -> Done {
         LedgerCommand::Fault(args) => faults::show(context, &args).await,
         LedgerCommand::CheckEvidence(args) => faults::check(context, &args),
         LedgerCommand::Verify => verify::run(context).await,
+        LedgerCommand::Export(args) => export::run(context, &args).await,
+        LedgerCommand::Import(args) => import::run(context, &args),
     }
 }

@@ -2,6 +2,7 @@
 
 mod catch_up;
 mod description;
+pub mod doctor;
 mod list;
 mod members;
 pub mod reach;
@@ -38,6 +39,13 @@ pub enum NodeCommand {
 
 Variables TRUSTMESH_NODE_* go before the file, as in TRUSTMESH_NODE_LISTEN_HTTP.")]
     Run(RunArgs),
+    /// Say what is wrong with a node, and what to do about it
+    #[command(after_help = "Example:
+  trustmesh node doctor --config mesh/node-1/node.toml
+
+It looks at configuration, key, data directory, disk, ports, stores, peers and clock, whether the
+node runs or not, and changes nothing. Exit code: 1 when something is a problem.")]
+    Doctor(doctor::DoctorArgs),
     /// List nodes: what they do, how they are, where they stand; asks each of them
     List {
         /// Those that were removed too
@@ -153,6 +161,7 @@ pub async fn run(context: &Context, command: NodeCommand) -> Done {
     match command {
         NodeCommand::Run(args) => run_daemon(&args, None),
         NodeCommand::List { all } => list::list(context, all).await,
+        NodeCommand::Doctor(args) => doctor::run(context, &args).await,
         NodeCommand::Show(args) => show::show(context, &args.node).await,
         NodeCommand::Pardon(args) => members::pardon(context, &args.node).await,
         NodeCommand::Invite(args) => members::invite(context, args).await,
