@@ -8,8 +8,8 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
-/// Allowed whatever the length: tables that parsers begin with.
-pub const FLAT_BYTES: usize = 256 * 1024;
+/// Allowed whatever the length: borsh takes up to a MiB for a list of bytes before it reads it.
+pub const FLAT_BYTES: usize = 2 * 1024 * 1024;
 /// Allowed for each byte of the input: a byte of text may become an element of a list, which
 /// doubles as it grows.
 pub const BYTES_PER_BYTE: usize = 512;

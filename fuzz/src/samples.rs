@@ -22,11 +22,11 @@ pub const PLAN: &str = "\
 request: { workflow: w, device: d, input_bytes: 5, persist: true }
 workflow:
   tasks:
-    - { id: a, app: x, level: 0, replicas: 2, timeout_ms: 9, requirements: { cpu_millis: 100 } }
+    - { id: a, app: x, level: 0, replicas: 2, timeout_ms: 9, requirements: { cpu_millis: 100, memory_bytes: 1, disk_bytes: 1 } }
     - { id: b, app: y, level: 1 }
 nodes:
-  - { name: n1, key: k1, labels: { zone: eu, vendor: v1 }, arch: arm, capacity: { cpu_millis: 900 } }
-  - { name: n2, labels: { zone: us }, misses: 3, reserved: { memory_bytes: 7 } }
+  - { name: n1, key: k1, labels: { zone: eu, vendor: v1 }, arch: arm, capacity: { cpu_millis: 900, memory_bytes: 9, disk_bytes: 9 } }
+  - { name: n2, labels: { zone: us }, misses: 3, reserved: { cpu_millis: 1, memory_bytes: 7, disk_bytes: 1 } }
 assignments:
   - { task: a, nodes: [n1, n2] }
   - { task: b, nodes: [n1] }
