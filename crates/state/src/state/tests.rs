@@ -293,4 +293,4 @@ fn the_root_of_a_fixed_stream() {
     assert_eq!(net.state.root().to_string(), GOLDEN_ROOT);
 }
 
-const GOLDEN_ROOT: &str = "46097017bfc47a92beb83fe6af45f0ef02aa5153a58de2f9a994f54577342d0a";
+const GOLDEN_ROOT: &str = "2a20e74a328671e4736527b0ff4ffe858691eae3f78635d1ff2129bd63619dd6";
