@@ -86,7 +86,7 @@ fn a_node_with_a_slow_disk_holds_up_nobody_and_follows() {
     nodes.push(Daemon::start_under(&slow, &mesh.config(4)));
     nodes.iter_mut().for_each(Daemon::until_ready);
     let key = load::prepare(&mesh);
-    load::under_load(&mesh, &key, |load| load.until_more(20));
+    load::under_load(&mesh, &key, |load| load.until_more(8));
     mesh.until_caught_up("node-4", CATCH_UP);
     mesh.agree();
 }

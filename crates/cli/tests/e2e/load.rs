@@ -19,7 +19,7 @@ tasks:
 ";
 const WORKERS: usize = 3;
 /// For the next results to come, whatever was done to the mesh.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Counts the results so far.
 pub struct Load<'a> {
