@@ -151,7 +151,7 @@ pub enum GuardError {
 /// What is left to do without a file's last content.
 const fn way_out(fetchable: bool) -> &'static str {
     if fetchable {
-        "move seal.json and all of its ledger folder but ledger-votes aside: the node fetches the \
+        "move seal.json and all of its ledger folder aside but ledger-committees and what begins with ledger-votes: the node fetches the \
          chain from the others"
     } else {
         "give the node a new key and have an operator admit that"

@@ -107,7 +107,12 @@ impl Snapshots {
         storage: &impl Storage,
         height: u64,
     ) -> Result<Option<(sha256::Digest, State)>, RuntimeError> {
-        let (blob, length) = storage.open(&self.partition, &height.to_be_bytes()).await?;
+        let opened = storage.open(&self.partition, &height.to_be_bytes()).await;
+        // The blob's own header is damaged.
+        if matches!(opened, Err(RuntimeError::BlobCorrupt(..))) {
+            return Ok(None);
+        }
+        let (blob, length) = opened?;
         let Ok(length) = usize::try_from(length) else { return Ok(None) };
         let mut read = blob.read_at(0, length, ReadOptions::default()).await?;
         let bytes = read.copy_to_bytes(read.remaining());
