@@ -270,7 +270,8 @@ impl Agent {
             Payload::SubmitRequest(submission) => {
                 let id = submission.body.id();
                 intake::refused(&mut self.core, &mut self.intakes, id, rejection);
-                Some(id)
+                // What is brought again still needs its receipts.
+                (rejection.code != RejectCode::TooFewReceipts).then_some(id)
             }
             Payload::ConfirmSchedule(plan) => Some(plan.request),
             Payload::DeclineSchedule(decline) => Some(decline.request),
