@@ -22,7 +22,7 @@ fn golden_bytes() {
     assert_eq!(bytes.len(), 365);
     assert_eq!(
         Digest::of(&bytes).to_string(),
-        "dfae070312661c3640d579611914bcd2d9bfdcf7b5ce4ef8b6951ee049a8aa23"
+        "c818a3ecb8afadc96573acda71076a12a411c9780369cc4a8e07375418b0e457"
     );
     assert_eq!(Digest(block.digest().0), sample().digest());
 }

@@ -88,7 +88,7 @@ impl Scene {
         let id = mesh.submit_until_active();
         let plan = ["a", "b", "c"].map(|task| mesh.nodes_of(&id, task)[0]);
         let liar = (0..4).find(|at| !plan.contains(at)).unwrap();
-        mesh.run(1_000, |m| m.runs_of("a") == 1 && m.nodes[plan[2]].inbox.is_empty());
+        mesh.run(1_000, |m| m.runs_of("a") == 1);
         assert_eq!(mesh.runs_of("c"), 0);
         Self { mesh, id, at: plan[2], liar, stranger: SecretKey::from_seed([200; 32]) }
     }

@@ -170,6 +170,9 @@ fn a_node_that_signs_two_outputs_is_charged() {
         mesh.nodes[at].inbox.push_back(trustmesh_agent::Input::Message { from, message });
     }
     mesh.run(5_000, |m| !faults(m).is_empty());
-    assert_eq!(faults(&mesh), [(liar, RejectCode::TwoCompletions)]);
+    // Whoever hears the others first finds it outvoted, which is as true.
+    let charged = faults(&mesh);
+    let either = [RejectCode::TwoCompletions, RejectCode::WrongOutput];
+    assert!(either.iter().any(|code| charged == [(liar, *code)]), "{charged:?}");
     assert!(mesh.finalized(&id) || mesh.record(&id).status == Status::Active);
 }
