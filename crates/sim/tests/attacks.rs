@@ -202,7 +202,7 @@ fn a_finalizer_that_is_silent_or_lost_is_done_without() {
 #[test]
 fn what_a_store_alters_swaps_drops_or_replays_is_fetched_elsewhere() {
     let mut scenario = mesh(Deviation::LyingStore, 4, &[0], vec![chain(), diamond()]);
-    scenario.workload.requests = 16;
+    scenario.workload.requests = 40;
     let outcome = attack_in(&scenario, 1, Charged::Never);
     for what in ["does not keep", "alters", "swaps", "drops", "replays"] {
         assert!(acts(&outcome, &format!("lying-store: {what}")) > 0, "{what}");
