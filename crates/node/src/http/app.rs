@@ -147,7 +147,11 @@ impl Http {
     /// Whether the node may answer questions about the ledger and take work: it has followed
     /// the chain since it started. One that lost touch later goes on with what it has.
     pub(super) fn serves(&self) -> Result<(), Refusal> {
-        if self.caught_up.load(Ordering::Acquire) {
+        // A network without a block yet has nothing to catch up with, and needs a first
+        // transaction; a node whose data is new can't tell that from one that it has lost.
+        let consensus = &self.app.consensus;
+        let begins = consensus.status().height == 0 && !consensus.votes_unknown();
+        if begins || self.caught_up.load(Ordering::Acquire) {
             return Ok(());
         }
         let ready = self.app.ready();
