@@ -9,6 +9,7 @@ use std::{
     net::TcpListener,
     sync::atomic::{AtomicUsize, Ordering},
     thread,
+    time::{Duration, Instant},
 };
 
 const CHAIN: &str = "
@@ -140,7 +141,7 @@ fn a_node_that_lost_what_it_signed_does_not_start() {
     let aside = mesh.folder().join("aside");
     for part in ["ledger", "store.redb"] {
         fs::rename(data.join(part), &aside).expect("moved aside");
-        mesh.run(&["network", "up"]).refused(1, &["node-1", part, "has run", "new key"]);
+        mesh.run(&["network", "up"]).refused(1, &["node-1", part, "has run", "new committee"]);
         fs::rename(&aside, data.join(part)).expect("moved back");
     }
     mesh.start();
@@ -182,7 +183,15 @@ fn without_a_quorum_a_request_says_what_it_waited_for() {
     let args = ["request", "submit", "chain", "-", "--key", &key, "--deadline", "12s"];
     let run = mesh.fed(&args, "{}");
     run.refused(1, &["deadline passed", "unavailable"]);
-    let status = mesh.run(&["network", "status"]).ok();
+    // Idle leaders pass for a while: only then is the silence one.
+    let until = Instant::now() + Duration::from_secs(60);
+    let status = loop {
+        let status = mesh.run(&["network", "status"]).ok();
+        if status.out.contains("no new block for") || Instant::now() > until {
+            break status;
+        }
+        thread::sleep(Duration::from_millis(500));
+    };
     assert!(status.out.contains("no new block for"), "{status:?}");
     assert!(!status.out.contains("catching up"), "{status:?}");
 }
