@@ -89,7 +89,8 @@ mod tests {
         changed[at] ^= 1;
         std::fs::write(&path, &changed).unwrap();
         assert!(matches!(inspect(&path), Err(DataError::Corrupt { .. })));
+        // The engine takes a short file for one that was not closed.
         std::fs::write(&path, &before[..before.len() / 3]).unwrap();
-        assert!(inspect(&path).is_err());
+        assert!(!matches!(inspect(&path), Ok(Inspected::Sound(_))));
     }
 }

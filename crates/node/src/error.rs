@@ -56,6 +56,17 @@ pub enum NodeError {
     /// The ledger, later.
     #[error(transparent)]
     LedgerFailed(#[from] LedgerFailed),
+    /// The ledger, because the disk is full.
+    #[error(
+        "no space left on the disk of {directory}: free some and start the node again, it goes on \
+         from there ({failed})"
+    )]
+    DiskFull {
+        /// The data directory.
+        directory: String,
+        /// What the ledger said.
+        failed: LedgerFailed,
+    },
     /// The WebAssembly engine.
     #[error(transparent)]
     Runner(#[from] RunError),

@@ -48,17 +48,30 @@ const fn yes() -> bool {
 
 /// Makes the data directory of a node that has never run: once in a key's life, by whoever
 /// made the key. A node without one takes it that its data may have been lost, and does not
-/// vote until the network has a new committee.
+/// vote until the network has a new committee. A directory that was made for another genesis
+/// and not used is made anew.
 ///
 /// # Errors
-/// [`GuardError`] when there is a directory already, or it can't be written.
+/// [`GuardError::Used`] when something lies there; [`GuardError::Io`].
 pub fn prepare(directory: &Path, network: &NetworkId, node: &PublicKey) -> Result<(), GuardError> {
-    std::fs::create_dir(directory).map_err(|e| io("make", directory, &e))?;
+    std::fs::create_dir_all(directory).map_err(|e| io("make", directory, &e))?;
+    let marker = directory.join("network.json");
+    for entry in std::fs::read_dir(directory).map_err(|e| io("read", directory, &e))? {
+        let path = entry.map_err(|e| io("read", directory, &e))?.path();
+        let unused = path == marker && is_unused(&path)?;
+        if !unused {
+            return Err(GuardError::Used { path: directory.to_owned() });
+        }
+    }
     let (network, node, made) = (*network, *node, Made::default());
-    write(
-        &directory.join("network.json"),
-        &Marker { format: FORMAT, network, node, prepared: true, made },
-    )
+    write(&marker, &Marker { format: FORMAT, network, node, prepared: true, made })
+}
+
+/// Whether this is the marker of a directory that no node has run with.
+fn is_unused(marker: &Path) -> Result<bool, GuardError> {
+    let bytes = std::fs::read(marker).map_err(|e| io("read", marker, &e))?;
+    let marker: Option<Marker> = serde_json::from_slice(&bytes).ok();
+    Ok(marker.is_some_and(|it| it.prepared && it.made == Made::default()))
 }
 
 /// A data directory that must not be used.
@@ -67,6 +80,16 @@ pub enum GuardError {
     /// Another process uses it.
     #[error("data directory {} is in use by another process: stop that node first", path.display())]
     InUse {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// What lies there may be what a node has signed.
+    #[error(
+        "data directory {} is in use or was: only a node that has never run is prepared; one that lost its data \
+         is started without any, and votes again when the network has a new committee",
+        path.display()
+    )]
+    Used {
         /// The directory.
         path: PathBuf,
     },
@@ -154,7 +177,8 @@ const fn way_out(fetchable: bool) -> &'static str {
         "move seal.json and all of its ledger folder aside but ledger-committees and what begins with ledger-votes: the node fetches the \
          chain from the others"
     } else {
-        "give the node a new key and have an operator admit that"
+        "move the whole data directory away: the node then follows the chain and votes again when the network \
+         has a new committee"
     }
 }
 

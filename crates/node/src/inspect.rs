@@ -1,5 +1,5 @@
-//! A node's files, looked at without making or changing any: what `trustmesh node doctor` and
-//! `debug bundle` tell of. The node may be running meanwhile.
+//! A node's files beside the node: looked at for `trustmesh node doctor` and `debug bundle`,
+//! while it may be running, and made before it first runs.
 
 use crate::{config::NodeConfig, guard, run};
 use nix::sys::statvfs::statvfs;
@@ -65,6 +65,15 @@ pub fn check_directory(
 ) -> Result<(), GuardError> {
     let layout = run::layout(config, genesis, node);
     guard::look(&config.data_dir, &genesis.network_id(), node, layout)
+}
+
+/// Makes the data directory of a node of genesis that has never run. Without one a validator
+/// takes it that its votes are lost, and does not vote until the network has a new committee.
+///
+/// # Errors
+/// [`GuardError::Used`] when something lies there; [`GuardError::Io`].
+pub fn prepare(config: &NodeConfig, genesis: &Genesis, node: &PublicKey) -> Result<(), GuardError> {
+    guard::prepare(&config.data_dir, &genesis.network_id(), node)
 }
 
 /// Reads the whole store of a node that is stopped; `None` when there is none.

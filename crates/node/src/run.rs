@@ -9,6 +9,7 @@ use crate::{
     guard::{DataGuard, parts::Layout, seal},
     history::History,
     http::{self, App},
+    inspect,
     join::JoinFile,
     keystore,
     mailbox::Mailbox,
@@ -32,8 +33,8 @@ use tokio::{
 };
 use trustmesh_agent::Config;
 use trustmesh_consensus::{
-    ClockOffset, Handle, NodeOptions, Options, StateSnapshot, archive_directories, start_node,
-    votes_directories,
+    ClockOffset, Handle, LedgerFailed, NodeOptions, Options, StateSnapshot, archive_directories,
+    start_node, votes_directories,
 };
 use trustmesh_data::{Store, StoreConfig};
 use trustmesh_executor::{RunnerConfig, WasmRunner};
@@ -47,6 +48,8 @@ const PARTITION: &str = "ledger";
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// What is left of a runtime gets this long at least.
 const SHUTDOWN_MIN: Duration = Duration::from_millis(100);
+/// With less room than this a write that failed did so because of it.
+const FULL_BYTES: u64 = 1024 * 1024;
 /// Signals after which a node ends, whatever it was doing.
 const SIGNALS_MAX: u32 = 2;
 
@@ -187,6 +190,12 @@ async fn serve(config: NodeConfig) -> Result<Stopped, NodeError> {
     let (guard, parts) =
         DataGuard::take(&config.data_dir, &network, &key.public(), layout.clone())?;
     let votes_unknown = !parts.prepared();
+    if votes_unknown && layout.validator && !layout.ledger.exists() {
+        tracing::warn!(
+            "no data of this validator: it follows, and votes when the network has a new committee; \
+             only one that has never run may vote at once (trustmesh node prepare)"
+        );
+    }
     let tls = tls::server_config(&key)?;
     let listener = TcpListener::bind(config.listen.http).await.map_err(|e| BindError {
         address: config.listen.http.to_string(),
@@ -274,7 +283,17 @@ async fn serve(config: NodeConfig) -> Result<Stopped, NodeError> {
         let in_order = ended && failure == Ok(None);
         return Ok(Stopped { guard, data_dir: config.data_dir, until, in_order });
     }
-    Err(failure.ok().flatten().map_or(NodeError::LedgerEnded, NodeError::LedgerFailed))
+    Err(failure.ok().flatten().map_or(NodeError::LedgerEnded, |it| failed(&config.data_dir, it)))
+}
+
+/// Why a ledger failed: the engine only says that a write did.
+fn failed(data_dir: &Path, failed: LedgerFailed) -> NodeError {
+    match inspect::space(data_dir) {
+        Ok(room) if room.free_bytes < FULL_BYTES => {
+            NodeError::DiskFull { directory: data_dir.display().to_string(), failed }
+        }
+        _ => NodeError::LedgerFailed(failed),
+    }
 }
 
 fn seed() -> Result<[u8; 32], NodeError> {

@@ -85,7 +85,8 @@ fn replays_are_noticed() {
 
 #[test]
 fn bytes_of_another_digest_are_noticed() {
-    let scenario = mesh(&[(0, D::LyingStore)], vec![chain(), diamond()]);
+    let mut scenario = mesh(&[(0, D::LyingStore)], vec![chain(), diamond()]);
+    scenario.workload.requests = 24;
     noticed(Mutant::BlobUnchecked, &scenario, &["S7", "S9", "L1"]);
 }
 

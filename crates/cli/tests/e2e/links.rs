@@ -107,6 +107,10 @@ fn mesh_on_bridge() -> Mesh {
         fs::write(&config, text).expect("a configuration");
     }
     fs::write(&path, genesis.to_string()).expect("a genesis");
+    for n in 1..=4 {
+        let config = mesh.config(n).display().to_string();
+        mesh.run(&["node", "prepare", "--config", &config]).ok();
+    }
     mesh
 }
 

@@ -106,6 +106,7 @@ fn a_chain_is_exported_and_checked_without_any_node() {
     let _turn = one_at_a_time();
     let mesh = Mesh::up();
     mesh.register("truck");
+    mesh.register("van");
     mesh.run(&["ledger", "export", "--out", "all.tmchain"]).ok();
     mesh.run(&["ledger", "export", "--out", "piece.tmchain", "--from", "2"]).ok();
     mesh.run(&["ledger", "export", "--out", "x.tmchain", "--from", "9000000"])

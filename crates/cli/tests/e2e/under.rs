@@ -40,12 +40,13 @@ pub struct SmallDisk {
 }
 
 impl SmallDisk {
-    /// Puts a filesystem of so many bytes at a folder, for who runs under it.
+    /// Puts a filesystem of so many bytes at a folder, with what is in it, for who runs under it.
     pub fn at(folder: &Path, bytes: u64) -> Result<Self, String> {
         works(&["unshare", "--mount", "true"])?;
         works(&["nsenter", "--version"])?;
         std::fs::create_dir_all(folder).expect("a folder");
-        let script = "mount -t tmpfs -o size=\"$1\" small \"$2\" && echo mounted && exec cat";
+        let script = "cp -a \"$2\" \"$2.before\" && mount -t tmpfs -o size=\"$1\" small \"$2\" \
+            && cp -a \"$2.before/.\" \"$2\" && echo mounted && exec cat";
         let mut holder = Command::new("unshare")
             .args(["--mount", "sh", "-c", script, "sh", &bytes.to_string()])
             .arg(folder)

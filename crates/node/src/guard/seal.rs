@@ -190,7 +190,10 @@ mod tests {
             for _ in 0..2 {
                 let error = open(data.path()).unwrap_err();
                 assert!(matches!(&error, GuardError::Altered { path, .. } if *path == file));
-                assert!(error.to_string().contains("new key"), "neither can be fetched");
+                assert!(
+                    error.to_string().contains("whole data directory"),
+                    "neither can be fetched"
+                );
             }
             flip(&file, at);
         }

@@ -12,9 +12,11 @@ use super::{listing, parse};
 use crate::{
     context::Context,
     failure::{Done, Failure},
+    output::Table,
 };
 use clap::{Args, Subcommand};
 use members::{ChangeArgs, InviteArgs, JoinFileArgs, QuarantineArgs, ReplaceArgs};
+use serde::Serialize;
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -22,10 +24,11 @@ use std::{
 use trustmesh_api::NodeView;
 use trustmesh_client::Client;
 use trustmesh_node::{
-    NodeConfig, NodeError,
+    NodeConfig, NodeError, inspect,
     join::{JoinFile, ListenOn},
+    keystore,
 };
-use trustmesh_types::records::Standing;
+use trustmesh_types::{NetworkId, PublicKey, records::Standing};
 
 /// Nodes.
 #[derive(Debug, Subcommand)]
@@ -39,6 +42,14 @@ pub enum NodeCommand {
 
 Variables TRUSTMESH_NODE_* go before the file, as in TRUSTMESH_NODE_LISTEN_HTTP.")]
     Run(RunArgs),
+    /// Make the data directory of a validator of genesis, before it first runs
+    #[command(after_help = "Example:
+  trustmesh node prepare --config mesh/node-1/node.toml
+
+Once in a key's life: a validator that has run, and lost its data, must not forget how it has voted.
+Start that one without any data; it votes again when the network has a new committee. `network init`
+prepares its nodes; after a change of genesis (addresses, say) it is to be done again.")]
+    Prepare(PrepareArgs),
     /// Say what is wrong with a node, and what to do about it
     #[command(after_help = "Example:
   trustmesh node doctor --config mesh/node-1/node.toml
@@ -105,6 +116,21 @@ pub struct OneArgs {
     node: String,
 }
 
+#[derive(Serialize)]
+struct Prepared {
+    data_dir: PathBuf,
+    network: NetworkId,
+    node: PublicKey,
+}
+
+/// Which node to prepare.
+#[derive(Debug, Args)]
+pub struct PrepareArgs {
+    /// The node's configuration
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
 /// Which node to run.
 #[derive(Debug, Args)]
 pub struct RunArgs {
@@ -138,7 +164,7 @@ pub fn run_daemon(args: &RunArgs, key: Option<&Path>) -> Done {
         }
         (None, None) => return Err(Failure::usage("neither --config nor --join")),
     };
-    prepare(&config)?;
+    catch_up(&config)?;
     trustmesh_node::run_node(&config).map_err(|error| match error {
         NodeError::Config(_) | NodeError::Key(_) | NodeError::Filter(_) | NodeError::Join(_) => {
             Failure::usage(error)
@@ -147,7 +173,28 @@ pub fn run_daemon(args: &RunArgs, key: Option<&Path>) -> Done {
     })
 }
 
-fn prepare(config: &Path) -> Done {
+fn prepare(context: &Context, args: &PrepareArgs) -> Done {
+    let config = NodeConfig::load(&args.config).map_err(Failure::usage)?;
+    let genesis = config.load_genesis().map_err(Failure::usage)?;
+    let me = keystore::load(&config.key).map_err(Failure::usage)?.public();
+    if !genesis.nodes.iter().any(|node| node.key == me) {
+        let path = config.genesis.display();
+        return Err(Failure::usage(format!("{path} has no node with the key {me}"))
+            .advise("a node that joins later needs no preparing: trustmesh node run --join FILE"));
+    }
+    inspect::prepare(&config, &genesis, &me).map_err(Failure::failed)?;
+    let made = Prepared { data_dir: config.data_dir, network: genesis.network_id(), node: me };
+    context.printer.answer(&made, |it| {
+        Table::pairs([
+            ("data directory", it.data_dir.display().to_string()),
+            ("network", it.network.to_string()),
+            ("node", it.node.to_string()),
+            ("next", format!("trustmesh node run --config {}", args.config.display())),
+        ])
+    })
+}
+
+fn catch_up(config: &Path) -> Done {
     let config = NodeConfig::load(config).map_err(Failure::usage)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -160,6 +207,7 @@ fn prepare(config: &Path) -> Done {
 pub async fn run(context: &Context, command: NodeCommand) -> Done {
     match command {
         NodeCommand::Run(args) => run_daemon(&args, None),
+        NodeCommand::Prepare(args) => prepare(context, &args),
         NodeCommand::List { all } => list::list(context, all).await,
         NodeCommand::Doctor(args) => doctor::run(context, &args).await,
         NodeCommand::Show(args) => show::show(context, &args.node).await,
