@@ -4,11 +4,10 @@ use crate::{
     daemon::{Daemon, eventually},
     load,
     mesh::{Mesh, one_at_a_time},
-    run::skipped,
-    under,
 };
 use nix::sys::signal::Signal;
 use std::{
+    net::TcpStream,
     thread,
     time::{Duration, Instant},
 };
@@ -75,27 +74,26 @@ fn a_node_told_to_stop_answers_what_runs_and_ends_in_time() {
 #[test]
 fn a_second_signal_ends_a_node_at_once() {
     let _turn = one_at_a_time();
-    // What it writes when it stops takes this long each time.
-    let slow = match under::slow_disk(Duration::from_secs(2)) {
-        Ok(slow) => slow,
-        Err(why) => return skipped("a_second_signal_ends_a_node_at_once", &why),
-    };
     let mesh = Mesh::init();
-    let mut nodes: Vec<Daemon> = (1..=3).map(|n| Daemon::start(&mesh.config(n))).collect();
-    nodes.iter_mut().for_each(Daemon::until_ready);
-    let mut last = Daemon::start_under(&slow, &mesh.config(4));
-    last.until_ready();
+    let mut nodes = Daemon::all_of(&mesh);
     load::prepare(&mesh);
-    last.signal(Signal::SIGTERM);
-    eventually("it begins to stop", CATCH_UP, || last.said("stopping"));
-    last.signal(Signal::SIGTERM);
-    let (code, took) = last.ended(Duration::from_secs(5));
-    assert_eq!(code, 1, "{}", last.log());
-    assert!(last.said("told to stop again"), "{}", last.log());
+    // Who says nothing is waited for, for seconds.
+    let network = LocalNetwork::open(&mesh.folder()).expect("the mesh's folder");
+    let silent = TcpStream::connect(&network.nodes()[3].info.http_address).expect("it listens");
+    // It accepts in turn: after this answer it has that connection too.
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(client_of(&mesh, 3).status()).expect("it answers");
+    nodes[3].signal(Signal::SIGTERM);
+    eventually("it begins to stop", CATCH_UP, || nodes[3].said("stopping"));
+    nodes[3].signal(Signal::SIGTERM);
+    let (code, took) = nodes[3].ended(Duration::from_secs(5));
+    assert_eq!(code, 1, "{}", nodes[3].log());
+    assert!(nodes[3].said("told to stop again"), "{}", nodes[3].log());
     assert!(took < Duration::from_millis(1_500), "{took:?}");
+    drop(silent);
     // Nothing is lost by it.
-    last = Daemon::start(&mesh.config(4));
-    last.until_ready();
+    nodes[3] = Daemon::start(&mesh.config(4));
+    nodes[3].until_ready();
     mesh.until_caught_up("node-4", CATCH_UP);
 }
 
