@@ -13,9 +13,10 @@ fn votes_grow_with_the_square_of_the_validators_and_the_overhead_hardly() {
     for point in [&small, &large] {
         assert_eq!((point.requests, point.failed), (4, 0));
         assert_eq!(point.violations, Vec::<String>::new());
-        // A block takes two votes of each validator to each other, at least.
+        // A block takes two votes of each validator to each other; those of one that was under
+        // way already may be outside.
         let n = f64::from(point.size.validators);
-        assert!(messages(point, "votes") >= 2.0 * n * (n - 1.0) * 0.9, "{point:?}");
+        assert!(messages(point, "votes") >= 1.5 * n * (n - 1.0), "{point:?}");
     }
     assert!(messages(&large, "votes") > 4.0 * messages(&small, "votes"));
     let (small, large) = (small.overhead_ms.unwrap().p50, large.overhead_ms.unwrap().p50);

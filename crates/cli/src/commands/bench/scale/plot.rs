@@ -91,7 +91,9 @@ fn panel(picture: &mut String, nth: usize, title: &str, lines: &[Line], logarith
     let x = |size: f64| left + PANEL.0 * sizes.at(size);
     let y = |value: f64| TOP + PANEL.1 * (1.0 - values.at(value));
     // Writing to a string can't fail.
-    let mut put = |text: std::fmt::Arguments<'_>| drop(picture.write_fmt(text));
+    let mut put = |text: std::fmt::Arguments<'_>| {
+        let _ = picture.write_fmt(text);
+    };
     put(format_args!("<text x=\"{left}\" y=\"{}\" font-weight=\"bold\">{title}</text>\n", 30));
     for tick in values.ticks() {
         let (at, right) = (y(tick), left + PANEL.0);
