@@ -63,7 +63,8 @@ pub use conduct::{Chosen, Conduct};
 #[cfg(not(test))]
 pub use daemon::{Ending, start_node};
 pub use engine::{
-    BLOCKS_CHANNEL, CHANNELS, Network, Transport, VOTES_CHANNEL, channel_quota, max_message_size,
+    BLOCKS_CHANNEL, CHANNEL_NAMES, CHANNELS, Network, Transport, VOTES_CHANNEL, channel_quota,
+    max_message_size,
 };
 pub use error::{LedgerFailed, SendError, SnapshotError, StartError, SubmitError};
 pub use handle::{Handle, Status, Streams};
@@ -74,9 +75,10 @@ pub use rates::Rates;
 pub use runtime::ClockOffset;
 #[cfg(not(test))]
 pub use simulated::{
-    Oracle, Simulated, Started, simulated_network, start_evil, start_sim, tapped_network,
+    Oracle, Simulated, Started, metered_network, simulated_network, start_evil, start_sim,
+    tapped_network,
 };
 pub use snapshot::StateSnapshot;
 #[cfg(not(test))]
-pub use tap::{Said, Sender, Tap, Voice};
+pub use tap::{Meter, Said, Sender, Tap, Voice};
 pub use votes::revote;

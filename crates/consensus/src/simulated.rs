@@ -8,7 +8,7 @@ use crate::{
     handle::{Handle, Streams},
     keys::EngineKey,
     options::Options,
-    tap::{self, Tap, Voice},
+    tap::{self, Meter, Tap, Voice},
 };
 use commonware_p2p::simulated;
 use commonware_runtime::{Handle as Task, deterministic};
@@ -40,6 +40,25 @@ pub async fn simulated_network(
     let control = oracle.control(node.clone());
     let channels = tap::register(&control).await?;
     let channels = channels.map(|(sender, receiver)| (tap::Sender::plain(sender), receiver));
+    Ok(Network { peers: oracle.manager(), blocker: control, channels })
+}
+
+/// A node's end of the simulated network whose messages a meter counts.
+///
+/// # Errors
+/// When the network is gone or knows no such node.
+pub async fn metered_network(
+    oracle: &Oracle,
+    node: &EngineKey,
+    meter: Arc<dyn Meter>,
+) -> Result<Network<Simulated>, simulated::Error> {
+    let control = oracle.control(node.clone());
+    let channels = tap::register(&control).await?;
+    let inners = channels.each_ref().map(|(sender, _)| sender.clone());
+    let mut senders = tap::Sender::metered(inners, &meter).into_iter();
+    let channels = channels.map(|(plain, receiver)| {
+        (senders.next().unwrap_or_else(|| tap::Sender::plain(plain)), receiver)
+    });
     Ok(Network { peers: oracle.manager(), blocker: control, channels })
 }
 

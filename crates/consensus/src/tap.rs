@@ -2,7 +2,8 @@
 //! doubled, delayed, sent to some and not to others. It is how lying votes, equivocating
 //! leaders, garbage and duplicated messages are made (PROTOCOL §8, §9).
 //!
-//! A node without a tap sends as if this were not here.
+//! A node without a tap sends as if this were not here. A [`Meter`] only counts, and changes
+//! neither what is sent nor when.
 
 use crate::{
     engine::{CHANNELS, channel_quota},
@@ -40,6 +41,12 @@ pub trait Tap: Send + Sync + Debug {
     fn send(&self, channel: usize, said: Said) -> Vec<Said>;
 }
 
+/// Counts what a node sends.
+pub trait Meter: Send + Sync + Debug {
+    /// A message of so many bytes leaves on a channel, for so many nodes.
+    fn sent(&self, channel: usize, nodes: usize, bytes: usize);
+}
+
 /// Sends in a node's name what the node itself does not.
 #[derive(Debug, Clone)]
 pub struct Voice(mpsc::UnboundedSender<(usize, Said)>);
@@ -59,17 +66,34 @@ struct Tapped {
     voice: Voice,
 }
 
+#[derive(Debug, Clone)]
+struct Metered {
+    channel: usize,
+    meter: Arc<dyn Meter>,
+}
+
 /// A node's sender on one channel of the simulated network.
 #[derive(Debug, Clone)]
 pub struct Sender {
     inner: Inner,
     tapped: Option<Tapped>,
+    metered: Option<Metered>,
 }
 
 impl Sender {
     /// Without a tap.
     pub(crate) const fn plain(inner: Inner) -> Self {
-        Self { inner, tapped: None }
+        Self { inner, tapped: None, metered: None }
+    }
+
+    /// All channels' senders of a node whose messages are counted.
+    pub(crate) fn metered(inners: [Inner; CHANNELS], meter: &Arc<dyn Meter>) -> [Self; CHANNELS] {
+        let mut channel = 0;
+        inners.map(|inner| {
+            let metered = Metered { channel, meter: Arc::clone(meter) };
+            channel += 1;
+            Self { inner, tapped: None, metered: Some(metered) }
+        })
     }
 
     /// All channels' senders of a node behind a tap, and its voice. Messages are carried by
@@ -86,7 +110,7 @@ impl Sender {
         let senders = inners.map(|inner| {
             let tapped = Tapped { channel, tap: Arc::clone(tap), voice: voice.clone() };
             channel += 1;
-            Self { inner, tapped: Some(tapped) }
+            Self { inner, tapped: Some(tapped), metered: None }
         });
         (senders, voice)
     }
@@ -116,6 +140,7 @@ async fn carry(
 pub struct Checked<'a> {
     inner: limited::CheckedSender<'a, Unlimited>,
     tapped: Option<&'a Tapped>,
+    metered: Option<&'a Metered>,
 }
 
 impl Debug for Checked<'_> {
@@ -129,7 +154,8 @@ impl LimitedSender for Sender {
     type Checked<'a> = Checked<'a>;
 
     fn check(&mut self, to: Recipients<EngineKey>) -> Result<Checked<'_>, SystemTime> {
-        Ok(Checked { inner: self.inner.check(to)?, tapped: self.tapped.as_ref() })
+        let (tapped, metered) = (self.tapped.as_ref(), self.metered.as_ref());
+        Ok(Checked { inner: self.inner.check(to)?, tapped, metered })
     }
 }
 
@@ -142,6 +168,10 @@ impl CheckedSender for Checked<'_> {
 
     fn send(self, message: impl Into<IoBufs> + Send, priority: bool) -> Unreliable<Feedback> {
         let Some(Tapped { channel, tap, voice }) = self.tapped else {
+            let message: IoBufs = message.into();
+            if let Some(Metered { channel, meter }) = self.metered {
+                meter.sent(*channel, self.inner.recipients().len(), message.len());
+            }
             return self.inner.send(message, priority);
         };
         let (to, bytes) = (self.inner.recipients(), message.into().coalesce().into());

@@ -1,10 +1,10 @@
 //! Plays a scenario of the catalogue and prints what came of it:
 //! `cargo run --release -p trustmesh-sim --example play -- loss 4 10 1`
-//! (kind, nodes, requests, seed), or `latency 4 40`. With `RUST_LOG=trace` the trace itself
-//! goes to stderr.
+//! (kind, nodes, requests, seed), `latency 4 40`, or `scale 16 8 100` (validators, requests,
+//! workers). With `RUST_LOG=trace` the trace itself goes to stderr.
 
 use std::{error::Error, time::Instant};
-use trustmesh_sim::{catalogue, run, simulated_latency};
+use trustmesh_sim::{ScaleSize, catalogue, run, simulated_latency, simulated_scale};
 
 fn main() -> Result<(), Box<dyn Error>> {
     tracing_subscriber::fmt()
@@ -20,6 +20,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let began = Instant::now();
     let json = if kind == "latency" {
         serde_json::to_string_pretty(&simulated_latency(nodes, number(1, 40))?)?
+    } else if kind == "scale" {
+        let size = ScaleSize { validators: nodes, workers: u16::try_from(number(2, 0))? };
+        serde_json::to_string_pretty(&simulated_scale(size, number(1, 4))?)?
     } else {
         let kind = catalogue(&kind).ok_or("no such kind of scenario")?;
         let scenario = kind.scenario(nodes, number(1, 10));

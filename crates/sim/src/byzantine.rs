@@ -13,7 +13,7 @@ use crate::{
     outcome::{Outcome, Percentiles},
     scenario::{Link, Links, Scenario},
     workflows,
-    world::{Timeline, watch},
+    world::{Timeline, Watched, watch},
 };
 use serde::Serialize;
 use std::time::Duration;
@@ -124,7 +124,7 @@ pub fn byzantine_experiment(
     let mut worlds = 0;
     while all.recovery_ms.len() < iterations && worlds < WORLDS_MAX {
         worlds += 1;
-        let (outcome, timeline) = watch(&scenario(attack, nodes, malicious), worlds)?;
+        let Watched { outcome, timeline, .. } = watch(&scenario(attack, nodes, malicious), worlds)?;
         all.add(attack, malicious, &outcome, &timeline);
     }
     all.detection_ms.truncate(iterations);

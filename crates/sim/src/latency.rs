@@ -14,9 +14,9 @@ use serde::Serialize;
 use std::time::Duration;
 
 /// Between two nodes.
-const NODES_APART: Duration = Duration::from_micros(5_120);
+pub(crate) const NODES_APART: Duration = Duration::from_micros(5_120);
 /// Between a device and a node.
-const DEVICE_APART: Duration = Duration::from_micros(12_200);
+pub(crate) const DEVICE_APART: Duration = Duration::from_micros(12_200);
 /// Between two requests: the last one is over by then.
 const INTERVAL: Duration = Duration::from_millis(700);
 /// Requests before those that count.
@@ -80,7 +80,7 @@ fn report(outcome: &Outcome) -> LatencyReport {
 
 type Step = (&'static str, fn(&Phases) -> f64);
 
-fn shares(phases: &[Phases]) -> Vec<Share> {
+pub(crate) fn shares(phases: &[Phases]) -> Vec<Share> {
     const STEPS: [Step; 9] = [
         ("device to node", |p| p.to_node_ms),
         ("keep the input at f+1 validators", |p| p.keep_input_ms),

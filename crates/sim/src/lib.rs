@@ -13,6 +13,7 @@
 //! - [`Deviation`], [`Outsider`], `adversary`: who is evil, and how;
 //! - `oracle`: who must be designated, transitions, reservations, results, endings;
 //! - [`Outcome`]: what came of it; [`simulated_latency`]: where a request's time goes;
+//! - [`simulated_scale`]: what a mesh sends, by its size;
 //! - [`byzantine_experiment`]: how fast attacks are detected, and recovered from;
 //! - [`campaign`]: any number of seeds on all cores, and the least that still fails.
 //!
@@ -33,6 +34,7 @@ mod latency;
 mod mixes;
 mod oracle;
 mod outcome;
+mod scale;
 mod scenario;
 mod spans;
 mod workflows;
@@ -48,6 +50,7 @@ pub use latency::{LatencyReport, Share, simulated_latency};
 pub use mixes::{MIXES, Mix, mix};
 pub use oracle::{Charge, Violation};
 pub use outcome::{End, Outcome, Percentiles, Phases, RequestOutcome};
+pub use scale::{Flow, ScalePoint, ScaleSize, simulated_scale};
 pub use scenario::{
     ClockError, Fault, Link, Links, Operation, Scenario, Timed, TimedOperation, Weather, Workload,
 };

@@ -27,8 +27,11 @@ use trustmesh_types::{
 pub struct Scenario {
     /// A name for people.
     pub name: String,
-    /// How many nodes there are, each with every role.
+    /// How many nodes there are, each with every role but for the workers.
     pub nodes: u16,
+    /// How many of them, the last ones, only follow the chain and run tasks.
+    #[serde(default, skip_serializing_if = "none")]
+    pub workers: u16,
     /// The network's parameters.
     pub parameters: Parameters,
     /// How far apart everybody is.
@@ -56,6 +59,7 @@ impl Scenario {
         Self {
             name: name.to_owned(),
             nodes,
+            workers: 0,
             parameters: Parameters::default(),
             links: Links::default(),
             faults: Vec::new(),
@@ -81,10 +85,23 @@ impl Scenario {
         self
     }
 
-    /// Faulty nodes that a mesh of this size tolerates (f).
+    /// The same with so many of the nodes workers and no more.
+    #[must_use]
+    pub const fn with_workers(mut self, workers: u16) -> Self {
+        self.workers = workers;
+        self
+    }
+
+    /// Nodes that vote.
+    #[must_use]
+    pub const fn validators(&self) -> u16 {
+        self.nodes.saturating_sub(self.workers)
+    }
+
+    /// Faulty validators that a mesh of this size tolerates (f).
     #[must_use]
     pub fn tolerated(&self) -> usize {
-        faults_tolerated(self.nodes.into())
+        faults_tolerated(self.validators().into())
     }
 
     /// Nodes that crash and are never started again.
@@ -109,6 +126,9 @@ impl Scenario {
         if nodes == 0 || self.workload.workflows.is_empty() || self.workload.devices == 0 {
             return Some("it needs a node, a workflow and a device".to_owned());
         }
+        if self.validators() == 0 {
+            return Some(format!("none of its {nodes} nodes is a validator"));
+        }
         let known = |node: &usize| *node < nodes;
         let all_known = self.evil.iter().all(|(node, _)| known(node))
             && self.clocks.iter().all(|clock| known(&clock.node));
@@ -119,4 +139,9 @@ impl Scenario {
         }
         self.workload.flaw()
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+const fn none(count: &u16) -> bool {
+    *count == 0
 }

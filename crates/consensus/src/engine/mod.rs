@@ -18,5 +18,6 @@ mod witness;
 pub(crate) use lazy::Gate;
 pub(crate) use supervisor::start;
 pub use transport::{
-    BLOCKS_CHANNEL, CHANNELS, Network, Transport, VOTES_CHANNEL, channel_quota, max_message_size,
+    BLOCKS_CHANNEL, CHANNEL_NAMES, CHANNELS, Network, Transport, VOTES_CHANNEL, channel_quota,
+    max_message_size,
 };

@@ -18,6 +18,10 @@ use trustmesh_types::limits::{MESSAGE_BYTES_MAX, VALIDATORS_MAX};
 /// Number of channels; a node registers the ids from 0 up.
 pub const CHANNELS: usize = 7;
 
+/// What goes over each channel, in words.
+pub const CHANNEL_NAMES: [&str; CHANNELS] =
+    ["votes", "certificates", "resolver", "blocks", "backfill", "transactions", "messages"];
+
 /// The channel of votes.
 pub const VOTES_CHANNEL: usize = 0;
 /// The channel on which leaders spread their blocks.

@@ -33,6 +33,8 @@ pub(crate) struct Court {
     /// Keys of the nodes, by index.
     nodes: Vec<PublicKey>,
     evil: BTreeSet<PublicKey>,
+    /// Faulty validators that are tolerated.
+    tolerated: usize,
     chain: ChainView,
     lives: Lives,
     books: Books,
@@ -72,6 +74,7 @@ impl Court {
             network: genesis.network_id(),
             nodes,
             evil,
+            tolerated: faults_tolerated(genesis.validators().len()),
             chain: ChainView::default(),
             lives: Lives::default(),
             books: Books::default(),
@@ -246,7 +249,7 @@ impl Court {
             .filter(|it| self.nodes.contains(&it.validator) && it.verify(&self.network).is_ok())
             .map(|it| &it.validator)
             .collect();
-        if holders.len() > faults_tolerated(self.nodes.len()) {
+        if holders.len() > self.tolerated {
             return Ok(());
         }
         let (id, count) = (body.id().short(), holders.len());

@@ -15,6 +15,9 @@ use trustmesh_types::{
 const CAPACITY: Resources =
     Resources { cpu_millis: 4_000, memory_bytes: 4_096 * MIB, disk_bytes: 16_384 * MIB };
 
+/// Follows the chain and runs tasks.
+const WORKER: NodeRoles = NodeRoles { validator: false, scheduler: false, worker: true };
+
 /// The keys of a world and its genesis.
 #[derive(Debug, Clone)]
 pub(crate) struct Cast {
@@ -43,10 +46,11 @@ impl Cast {
             name: name.to_owned(),
             publisher,
         });
+        let validators = usize::from(scenario.validators());
         let infos = nodes.iter().enumerate().map(|(number, key)| NodeInfo {
             key: key.public(),
             name: format!("node-{number}"),
-            roles: NodeRoles::ALL,
+            roles: if number < validators { NodeRoles::ALL } else { WORKER },
             labels: BTreeMap::new(),
             capacity: CAPACITY,
             runtimes: vec![Runtime::Wasm],
@@ -66,6 +70,11 @@ impl Cast {
         let network = genesis.network_id();
         let evil = scenario.evil.clone();
         Self { seed, nodes, evil, operator, clerk, devices, genesis, network }
+    }
+
+    /// How many nodes vote: the first ones.
+    pub(crate) fn validators(&self) -> usize {
+        self.genesis.validators().len()
     }
 
     /// Whether a node, by index, is evil in some way.

@@ -115,6 +115,7 @@ pub(crate) async fn play(context: Context, world: Surroundings, number: u32) -> 
     let mut visit = Visit { context, world, number, turn: number, until, refused: 0, holder: 0 };
     visit.note("sends", id.0);
     visit.world.recorder.mark(id, clock::at_us(&visit.context), |marks| &mut marks.sent);
+    visit.world.recorder.note_wire(id);
 
     let accepted = visit.submit(&body, signature, &data).await;
     let (end, delivery) = match &accepted {
@@ -292,6 +293,7 @@ impl Visit {
                         Ok(()) => {
                             self.note("has its result", id.0);
                             self.world.recorder.mark(id, at_us, |marks| &mut marks.received);
+                            self.world.recorder.note_wire(id);
                             return (End::Delivered, Some(delivery));
                         }
                         Err(why) => self.refuse(id, &why),
@@ -350,7 +352,7 @@ impl Visit {
         self.travel().await;
         let shown: Vec<RequestRecord> =
             asked.into_iter().filter_map(|mut answer| answer.try_recv().ok().flatten()).collect();
-        let needed = faults_tolerated(self.world.cast.nodes.len()) + 1;
+        let needed = faults_tolerated(self.world.cast.validators()) + 1;
         check::attested(&shown, needed).cloned()
     }
 }

@@ -242,7 +242,7 @@ impl Mesh {
 
     /// Starts a node from what is durable, if it does not run.
     async fn start(&mut self, node: usize) -> Result<(), SimError> {
-        let evil = self.evil(node);
+        let (evil, timeout) = (self.evil(node), self.leader_timeout);
         let (Some(slot), Some(key)) = (self.slots.get_mut(node), self.cast.nodes.get(node)) else {
             return Ok(());
         };
@@ -266,7 +266,7 @@ impl Mesh {
         };
         let ends = self.network.ends(node)?;
         let (started, beside) =
-            engine::start(&context, ends, options, evil, self.leader_timeout).await?;
+            engine::start(&context, ends, options, (evil, self.recorder.tally()), timeout).await?;
         let (ledger, streams, ledger_task) =
             started.map_err(|source| SimError::Start { node, source })?;
         self.recorder.starts(node, streams.state.clone());

@@ -5,7 +5,7 @@
 //!   operator does first;
 //! - `driver`, `outbox`, `disk`, `arrivals`: what surrounds an agent; `device`: who asks, and
 //!   `check`: what it believes; `operators`: what else is done meanwhile;
-//! - `recorder`, `trace`, `timeline`: what is seen; `clock`: virtual time; `play`: the course of it all.
+//! - `recorder`, `trace`, `timeline`, `traffic`: what is seen; `clock`: virtual time; `play`: the course of it all.
 
 mod arrivals;
 mod cast;
@@ -23,6 +23,7 @@ mod recorder;
 mod setup;
 mod timeline;
 mod trace;
+mod traffic;
 
 pub(crate) use cast::Cast;
 pub(crate) use clock::now_ms;
@@ -30,6 +31,7 @@ pub(crate) use device::Asked;
 pub(crate) use driver::{Heard, Local};
 pub(crate) use mesh::{Door, Doors};
 pub use play::run;
-pub(crate) use play::watch;
-pub(crate) use recorder::{Marks, Recorder, Seen};
+pub(crate) use play::{Watched, watch};
+pub(crate) use recorder::{Marks, Recorder, Seen, Wire};
 pub(crate) use timeline::Timeline;
+pub(crate) use traffic::Traffic;

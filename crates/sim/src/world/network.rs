@@ -49,10 +49,12 @@ impl Network {
             disconnect_on_block: true,
             tracked_peer_sets: NZUsize!(1),
         };
-        let (network, oracle) = simulated::Network::new_with_peers(
+        let (voters, followers) = keys.split_at(cast.validators().min(keys.len()));
+        let (network, oracle) = simulated::Network::new_with_split_peers(
             context.child("network"),
             config,
-            keys.iter().cloned(),
+            voters.iter().cloned(),
+            followers.iter().cloned(),
         )
         .await;
         network.start();

@@ -7,7 +7,7 @@ use super::{
     device::{self, Asked, Surroundings},
     mesh::{Doors, Mesh},
     operators,
-    recorder::Recorder,
+    recorder::{Recorder, Wire},
     setup,
     timeline::Timeline,
 };
@@ -33,16 +33,26 @@ const CYCLE: Duration = Duration::from_micros(50);
 const SETTLE: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
+/// What was seen of a world that is over.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    pub(crate) outcome: Outcome,
+    /// The times of plans.
+    pub(crate) timeline: Timeline,
+    /// When each request was sent and when its device had the result, in order of sending.
+    pub(crate) wires: Vec<Vec<Wire>>,
+}
+
 /// Plays a scenario. Equal scenarios and seeds give equal outcomes, traces included.
 ///
 /// # Errors
 /// [`SimError`] when the world can't be built; what goes wrong in it stands in the outcome.
 pub fn run(scenario: &Scenario, seed: u64) -> Result<Outcome, SimError> {
-    watch(scenario, seed).map(|(outcome, _)| outcome)
+    watch(scenario, seed).map(|watched| watched.outcome)
 }
 
-/// The same; gives the times of plans as well.
-pub(crate) fn watch(scenario: &Scenario, seed: u64) -> Result<(Outcome, Timeline), SimError> {
+/// The same; gives more of what was seen.
+pub(crate) fn watch(scenario: &Scenario, seed: u64) -> Result<Watched, SimError> {
     if let Some(what) = scenario.flaw() {
         return Err(SimError::Scenario { scenario: scenario.name.clone(), what });
     }
@@ -55,11 +65,7 @@ pub(crate) fn watch(scenario: &Scenario, seed: u64) -> Result<(Outcome, Timeline
     deterministic::Runner::new(config).start(|context| play(context, scenario, seed))
 }
 
-async fn play(
-    context: Context,
-    scenario: &Scenario,
-    seed: u64,
-) -> Result<(Outcome, Timeline), SimError> {
+async fn play(context: Context, scenario: &Scenario, seed: u64) -> Result<Watched, SimError> {
     let cast = Cast::new(scenario, seed);
     let (recorder, broken) = Recorder::new(court(scenario, &cast));
     let mut mesh = Mesh::new(&context, scenario, cast.clone(), recorder.clone()).await?;
@@ -110,7 +116,8 @@ async fn play(
     let close = Close { scenario, newest: newest.as_ref(), asked: &asked, up: &honest_up };
     seen.court.close(&close);
     let outcome = Outcome::of(scenario, seed, &seen, &asked, (ended_us, auditor));
-    Ok((outcome, std::mem::take(&mut seen.timeline)))
+    let wires = asked.iter().filter_map(|one| seen.wire.get(&one.id).cloned()).collect();
+    Ok(Watched { outcome, timeline: std::mem::take(&mut seen.timeline), wires })
 }
 
 fn court(scenario: &Scenario, cast: &Cast) -> Court {

@@ -4,6 +4,7 @@
 use super::{
     timeline::Timeline,
     trace::{self, Trace},
+    traffic::{Tally, Traffic},
 };
 use crate::oracle::{Court, Violation};
 use commonware_utils::channel::oneshot;
@@ -31,6 +32,15 @@ pub(crate) struct Marks {
     pub(crate) received: Option<u64>,
 }
 
+/// How far the world was at some moment.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Wire {
+    /// Height of the newest final block.
+    pub(crate) height: u64,
+    /// What was sent until then.
+    pub(crate) traffic: Traffic,
+}
+
 /// What was seen.
 #[derive(Debug)]
 pub(crate) struct Seen {
@@ -40,6 +50,8 @@ pub(crate) struct Seen {
     /// Told when the first violation is seen.
     broken: Option<oneshot::Sender<()>>,
     pub(crate) marks: BTreeMap<RequestId, Marks>,
+    /// When a request was sent, and when its device had the result.
+    pub(crate) wire: BTreeMap<RequestId, Vec<Wire>>,
     /// The newest state of each node, by index.
     pub(crate) states: BTreeMap<usize, State>,
     /// Applications made ready, by node.
@@ -54,7 +66,7 @@ pub(crate) struct Seen {
 
 /// Takes notes; clones write into the same book.
 #[derive(Debug, Clone)]
-pub(crate) struct Recorder(Arc<Mutex<Seen>>);
+pub(crate) struct Recorder(Arc<Mutex<Seen>>, Arc<Tally>);
 
 fn first(mark: &mut Option<u64>, at_us: u64) {
     mark.get_or_insert(at_us);
@@ -70,13 +82,14 @@ impl Recorder {
             timeline: Timeline::default(),
             broken: Some(broken),
             marks: BTreeMap::new(),
+            wire: BTreeMap::new(),
             states: BTreeMap::new(),
             prepared: BTreeMap::new(),
             warnings: 0,
             evil_acts: BTreeMap::new(),
             strangers: BTreeSet::new(),
         };
-        (Self(Arc::new(Mutex::new(seen))), first_violation)
+        (Self(Arc::new(Mutex::new(seen)), Arc::default()), first_violation)
     }
 
     /// Something that must never happen did.
@@ -88,6 +101,22 @@ impl Recorder {
 
     pub(crate) fn seen(&self) -> MutexGuard<'_, Seen> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts what nodes send.
+    pub(crate) fn tally(&self) -> Arc<Tally> {
+        Arc::clone(&self.1)
+    }
+
+    /// How far the world is.
+    pub(crate) fn wire(&self) -> Wire {
+        Wire { height: self.seen().court.chain().height(), traffic: self.1.now() }
+    }
+
+    /// A request's device sends it, or has its result.
+    pub(crate) fn note_wire(&self, id: RequestId) {
+        let wire = self.wire();
+        self.seen().wire.entry(id).or_default().push(wire);
     }
 
     /// A step that the device sees.

@@ -1,7 +1,7 @@
 //! Flags of the noun.
 
 use clap::{Args, Subcommand};
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, path::PathBuf, time::Duration};
 use trustmesh_api::duration;
 
 /// Measures a local mesh.
@@ -42,6 +42,37 @@ pub enum BenchCommand {
   trustmesh bench crash --kills 1000
   trustmesh bench crash --kills 40 --seed 7 -o json")]
     Crash(CrashArgs),
+    /// What a mesh costs by its size, simulated: overhead, messages and bytes
+    #[command(after_help = "Example:
+  trustmesh bench scale --plot scale.svg
+  trustmesh bench scale --validators 4,16 --requests 20 -o json
+  trustmesh bench scale --validators 16 --workers 100 --committee 16")]
+    Scale(ScaleArgs),
+}
+
+/// How sizes are compared.
+#[derive(Debug, Args)]
+pub struct ScaleArgs {
+    /// Validators: a mesh of each number, one after the other
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "4,16,64,128",
+        value_parser = clap::value_parser!(u16).range(4..=128)
+    )]
+    pub validators: Vec<u16>,
+    /// Workers of one more mesh, which follow the chain and don't vote; 0 to leave it out
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u16).range(0..=4_096))]
+    pub workers: u16,
+    /// Validators of that mesh
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(4..=128))]
+    pub committee: u16,
+    /// Requests to each mesh, one after the other, of three stages
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub requests: u32,
+    /// Draw the figures into this file (SVG)
+    #[arg(long, value_name = "FILE")]
+    pub plot: Option<PathBuf>,
 }
 
 /// How crashes are tried.

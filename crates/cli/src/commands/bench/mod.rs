@@ -16,6 +16,7 @@ mod load;
 mod machine;
 mod notes;
 mod report;
+mod scale;
 mod simulated;
 mod soak;
 mod throughput;
@@ -35,6 +36,7 @@ pub async fn run(context: &Context, command: BenchCommand) -> Done {
         BenchCommand::Throughput(args) => throughput::run(context, &args).await,
         BenchCommand::Byzantine(args) => byzantine::run(context, &args).await,
         BenchCommand::Crash(args) => crash::run(context, &args).await,
+        BenchCommand::Scale(args) => scale::run(context, &args).await,
         BenchCommand::Flood(args) => flood::run(context, &args).await,
     }
 }

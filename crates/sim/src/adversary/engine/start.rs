@@ -3,9 +3,9 @@
 use super::{Evil, Parts, babbler::babble, conduct};
 use crate::{deviation::Deviation, error::SimError};
 use commonware_runtime::{Spawner as _, Supervisor as _, deterministic::Context};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use trustmesh_consensus::{
-    EngineKey, Options, Oracle, Started, Voice, simulated_network, start_evil, start_sim,
+    EngineKey, Meter, Options, Oracle, Started, Voice, metered_network, start_evil, start_sim,
     tapped_network,
 };
 
@@ -22,19 +22,19 @@ impl Beside {
     }
 }
 
-/// Starts the ledger of the node `me` among `nodes`, as evil as it is. `leader_timeout` is
-/// the network's.
+/// Starts the ledger of the node `me` among `nodes`, as evil as it is. The meter counts
+/// what an honest one sends; `leader_timeout` is the network's.
 pub(crate) async fn start(
     context: &Context,
     (oracle, nodes, me): (&Oracle, &[EngineKey], &EngineKey),
     options: Options,
-    evil: Option<Evil>,
+    (evil, meter): (Option<Evil>, Arc<dyn Meter>),
     leader_timeout: Duration,
 ) -> Result<(Started, Beside), SimError> {
     let chain = context.child("chain");
     let parts = evil.as_ref().and_then(|evil| conduct(evil, leader_timeout));
     let (Some(evil), Some(Parts { conduct, tap })) = (evil, parts) else {
-        let network = simulated_network(oracle, me).await?;
+        let network = metered_network(oracle, me, meter).await?;
         return Ok((start_sim(chain, options, network).await, Beside(None)));
     };
     let (network, voice) = tapped_network(context, oracle, me, tap).await?;
