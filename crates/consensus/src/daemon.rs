@@ -13,6 +13,7 @@ use crate::{
     options::NodeOptions,
 };
 use commonware_cryptography::{ChaCha20Poly1305, ed25519};
+use commonware_macros::select;
 use commonware_p2p::{
     Address, AddressableManager as _, AddressableTrackedPeers, authenticated::lookup,
 };
@@ -125,13 +126,13 @@ fn address(node: &NodeInfo) -> Result<(EngineKey, Address), StartError> {
     Ok((engine_public(&node.key)?, Address::from(socket)))
 }
 
-/// Nodes as peers; those that vote dial each other.
+/// Nodes as peers; some are dialled, the others may dial.
 fn peers<'a>(
     nodes: impl Iterator<Item = &'a NodeInfo> + Clone,
-    votes: impl Fn(&NodeInfo) -> bool,
+    dialled: impl Fn(&NodeInfo) -> bool,
 ) -> Result<AddressableTrackedPeers<EngineKey>, StartError> {
     let of = |primary: bool| -> Result<Map<EngineKey, Address>, StartError> {
-        let nodes = nodes.clone().filter(|node| votes(node) == primary);
+        let nodes = nodes.clone().filter(|node| dialled(node) == primary);
         let addresses = nodes.map(address).collect::<Result<Vec<_>, _>>()?;
         Ok(Map::from_iter_dedup(addresses))
     };
@@ -145,8 +146,9 @@ fn peers_max(options: &NodeOptions) -> usize {
 
 /// Connects to the network's nodes as they join, change and leave.
 async fn follow_members(handle: Handle, mut oracle: lookup::Oracle<EngineKey>, most: usize) {
-    let mut members = handle.members();
-    loop {
+    let (mut members, acquaintances) = (handle.members(), handle.acquaintances());
+    // Id 0 was that of the start.
+    for id in 1.. {
         let state = handle.state();
         let views = state.nodes();
         let votes = |node: &NodeInfo| state.votes_or_will(&node.key);
@@ -162,13 +164,14 @@ async fn follow_members(handle: Handle, mut oracle: lookup::Oracle<EngineKey>, m
             );
             nodes.truncate(most);
         }
-        // Id 0 was that of the start.
-        match peers(nodes.iter().copied(), votes) {
-            Ok(peers) => drop(oracle.track(state.height() + 1, peers)),
+        let dialled = |node: &NodeInfo| votes(node) || acquaintances.contains(&node.key);
+        match peers(nodes.iter().copied(), dialled) {
+            Ok(peers) => drop(oracle.track(id, peers)),
             Err(error) => tracing::warn!(%error, "a node can't be connected to"),
         }
-        if members.changed().await.is_err() {
-            return;
+        select! {
+            changed = members.changed() => if changed.is_err() { return },
+            () = acquaintances.changed() => {},
         }
     }
 }

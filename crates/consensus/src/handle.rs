@@ -1,6 +1,7 @@
 //! What a node or a simulation holds of its ledger: no generics, cheap to clone.
 
 use crate::{
+    acquaintances::Acquaintances,
     certificate,
     committees::{Awaited, Committees, Handovers},
     error::{SendError, SubmitError},
@@ -80,6 +81,7 @@ pub(crate) struct Parts {
     pub(crate) view: Arc<AtomicU64>,
     pub(crate) height: watch::Receiver<u64>,
     pub(crate) members: watch::Receiver<u64>,
+    pub(crate) acquaintances: Acquaintances,
     pub(crate) metrics: Box<dyn Fn() -> String + Send + Sync>,
     pub(crate) stop: watch::Sender<bool>,
     pub(crate) stopped: watch::Receiver<bool>,
@@ -271,7 +273,23 @@ impl Handle {
             Recipient::Validators => self.state().validators().to_vec(),
         };
         to.retain(|key| *key != self.0.me);
+        self.meet(&to);
         self.0.outbox.try_send(Outgoing { to, envelope }).map_err(|_| SendError::Busy)
+    }
+
+    /// Nodes that don't vote are connected to each other when one has something to say. The
+    /// first of it may be lost.
+    fn meet(&self, to: &[PublicKey]) {
+        let state = self.state();
+        if state.votes_or_will(&self.0.me) {
+            return;
+        }
+        let strangers = to.iter().filter(|key| !state.votes_or_will(key));
+        strangers.for_each(|key| self.0.acquaintances.meet(*key));
+    }
+
+    pub(crate) fn acquaintances(&self) -> Acquaintances {
+        self.0.acquaintances.clone()
     }
 
     /// This node's key.

@@ -21,6 +21,7 @@
     expect(dead_code, unused_imports, reason = "nothing starts the engine in unit tests")
 )]
 
+mod acquaintances;
 mod application;
 mod block;
 #[cfg(test)]

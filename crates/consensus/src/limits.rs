@@ -31,6 +31,8 @@ pub const PEER_GOSSIP_KIB_PER_SECOND: u32 = 16 * 1024;
 pub const PEER_MESSAGES_PER_SECOND: u32 = 4_096;
 /// Peers whose rates are remembered.
 pub const RATED_PEERS_MAX: usize = 1_024;
+/// Nodes that don't vote that such a node keeps connections to because it wrote to them.
+pub const ACQUAINTANCES_MAX: usize = 64;
 /// Ids of transactions whose signature was checked outside the mempool, per generation of two.
 pub const VERIFIED_IDS_MAX: usize = 8_192;
 /// Groups of transactions that wait for their signatures to be checked.

@@ -33,13 +33,24 @@ impl Daemon {
 
     /// The same under another program, which must become the node or pass its number on.
     pub fn start_under(program: &[String], config: &Path) -> Self {
-        let log = config.with_file_name("node.log");
+        let folder = config.parent().expect("a configuration is in a folder");
+        let config = config.to_str().expect("UTF-8");
+        Self::spawn(program, &["node", "run", "--config", config], folder)
+    }
+
+    /// A command that is a node until it ends, in a folder, where its log is too.
+    pub fn of(args: &[&str], folder: &Path) -> Self {
+        Self::spawn(&[], args, folder)
+    }
+
+    fn spawn(program: &[String], args: &[&str], folder: &Path) -> Self {
+        let log = folder.join("node.log");
         let out = OpenOptions::new().create(true).append(true).open(&log).expect("a log");
         let log_from = out.metadata().expect("a log").len();
         let exe = env!("CARGO_BIN_EXE_trustmesh").to_owned();
         let mut words = program.iter().cloned().chain([exe]);
         let mut command = Command::new(words.next().expect("a program"));
-        command.args(words).args(["node", "run", "--config"]).arg(config);
+        command.args(words).args(args).current_dir(folder);
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TRUSTMESH_")) {
             command.env_remove(name);
         }

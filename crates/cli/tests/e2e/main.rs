@@ -23,6 +23,7 @@ mod flood;
 mod lies;
 mod links;
 mod load;
+mod membership;
 mod mesh;
 mod operations;
 mod policies;

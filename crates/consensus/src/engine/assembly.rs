@@ -11,6 +11,7 @@ use super::{
     witness::Witness,
 };
 use crate::{
+    acquaintances::Acquaintances,
     application::LedgerApplication,
     block::LedgerBlock,
     committees::{Awaited, CommitteeStore, Committees, Handovers, Past, Succession, Term},
@@ -225,6 +226,7 @@ pub(super) async fn assemble<E: Runtime, T: Transport>(
         view,
         height,
         members,
+        acquaintances: Acquaintances::default(),
         metrics: Box::new(move || metrics.encode()),
         stop: ends.stop,
         stopped: ends.stopped,
