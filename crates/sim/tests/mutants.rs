@@ -86,7 +86,7 @@ fn replays_are_noticed() {
 #[test]
 fn bytes_of_another_digest_are_noticed() {
     let mut scenario = mesh(&[(0, D::LyingStore)], vec![chain(), diamond()]);
-    scenario.workload.requests = 24;
+    scenario.workload.requests = 12;
     noticed(Mutant::BlobUnchecked, &scenario, &["S7", "S9", "L1"]);
 }
 

@@ -51,11 +51,13 @@ pub(super) fn output(request: &RequestId, task: &TaskId, salt: &[u8]) -> Bytes {
     canonical::to_canonical(&value).unwrap_or_else(|_| b"[-1]".to_vec()).into()
 }
 
-/// Bytes that differ in one place.
+/// Bytes that differ in one place: in a digit where there is one, so that what reads as JSON
+/// still does.
 pub(super) fn altered(bytes: &[u8]) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
-    match bytes.first_mut() {
-        Some(first) => *first ^= 1,
+    let digit = bytes.iter().position(u8::is_ascii_digit).unwrap_or(0);
+    match bytes.get_mut(digit) {
+        Some(byte) => *byte ^= 1,
         None => bytes.push(0),
     }
     bytes
