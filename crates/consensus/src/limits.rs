@@ -85,7 +85,7 @@ pub const CLOCK_WAIT_MS_MAX: u64 = 3_000;
 /// How long a shutdown may take before the runtime is left to end by itself.
 pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Block time without anything to do after which an empty block is due: leaders before pass.
-pub const IDLE_BLOCK_TIME_MAX: Duration = Duration::from_secs(20);
+pub const IDLE_BLOCK_TIME_MAX: Duration = Duration::from_secs(30);
 /// Turns without a block after which one that is passed takes the whole leader timeout, beside
 /// as many as there are validators: more than the idle interval leaves in the time above.
 pub const IDLE_TURNS_MAX: NonZeroU64 = NZU64!(16);

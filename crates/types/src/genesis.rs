@@ -91,8 +91,8 @@ impl Default for Parameters {
             queueing_timeout_ms: 600_000,
             fault_limit: 3,
             fault_window_ms: 86_400_000,
-            idle_interval_ms: 2_000,
-            leader_timeout_ms: 2_500,
+            idle_interval_ms: 3_000,
+            leader_timeout_ms: 3_500,
             epoch_blocks: 64,
             protocol_version: PROTOCOL_VERSION_MAX,
         }
@@ -167,12 +167,16 @@ impl Genesis {
 }
 
 impl Parameters {
+    /// Time between two resource reports of a node, in milliseconds.
+    #[must_use]
+    pub fn report_interval_ms(&self) -> u64 {
+        self.snapshot_interval_ms.saturating_mul(self.snapshot_batch.into())
+    }
+
     /// Time to live of a snapshot, in milliseconds.
     #[must_use]
     pub fn snapshot_lifetime_ms(&self) -> u64 {
-        self.snapshot_interval_ms
-            .saturating_mul(self.snapshot_batch.into())
-            .saturating_mul(self.snapshot_lifetime_batches.into())
+        self.report_interval_ms().saturating_mul(self.snapshot_lifetime_batches.into())
     }
 }
 

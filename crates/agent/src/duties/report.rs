@@ -1,7 +1,9 @@
 //! Resource reports and signs of life (PROTOCOL §5, §6).
 //!
 //! The first sample is reported at once, so that the node can be designated and assigned;
-//! then one transaction per batch. A report that does not show on the ledger is sent again.
+//! then one transaction per batch, and by all nodes at the same time: when the clock passes a
+//! multiple of the time that a batch takes. A report that does not show on the ledger is sent
+//! again.
 
 use crate::{
     agenda::{Matter, Retry},
@@ -18,18 +20,21 @@ use trustmesh_types::{
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Reports {
     batch: Vec<Snapshot>,
-    begun: bool,
+    /// In which of the times that a batch takes the last report was.
+    period: Option<u64>,
     pending: Option<(ResourceReport, Retry)>,
 }
 
 /// A sample was taken.
 pub(crate) fn sampled(core: &mut Core, reports: &mut Reports, snapshot: Snapshot) {
     reports.batch.push(snapshot);
-    let batch = core.state.parameters().snapshot_batch as usize;
-    if reports.begun && reports.batch.len() < batch {
+    let parameters = core.state.parameters();
+    let full = reports.batch.len() >= parameters.snapshot_batch as usize;
+    let period = snapshot.taken_ms.checked_div(parameters.report_interval_ms());
+    if !full && reports.period.is_some() && reports.period == period {
         return;
     }
-    reports.begun = true;
+    reports.period = period;
     let leaves: Vec<Digest> = reports.batch.iter().map(|s| Digest::of(&codec::encode(s))).collect();
     let report = ResourceReport {
         newest: snapshot,

@@ -5,7 +5,7 @@ use crate::{clock::now_ms, recorder::Recorder, sampling::Sampler, stop::Stop};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{Instant, Interval, MissedTickBehavior},
+    time::Instant,
 };
 use trustmesh_agent::{Agent, Answer, Config, Effect, Input, Ticket};
 use trustmesh_consensus::Streams;
@@ -20,7 +20,6 @@ pub(crate) struct Driver {
     outcomes: mpsc::UnboundedReceiver<Input>,
     recorder: Recorder,
     sampler: Sampler,
-    samples: Interval,
     wake_at: Instant,
     waiting: BTreeMap<Ticket, oneshot::Sender<Answer>>,
     next_ticket: Ticket,
@@ -37,8 +36,6 @@ impl Driver {
         recorder: Recorder,
     ) -> Self {
         let interval_ms = config.state.parameters().snapshot_interval_ms;
-        let mut samples = tokio::time::interval(Duration::from_millis(interval_ms.max(1)));
-        samples.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (agent, effects) = Agent::new(config);
         let mut driver = Self {
             agent,
@@ -47,8 +44,7 @@ impl Driver {
             calls,
             outcomes,
             recorder,
-            sampler: Sampler::new(),
-            samples,
+            sampler: Sampler::new(interval_ms),
             wake_at: Instant::now(),
             waiting: BTreeMap::new(),
             next_ticket: 0,
@@ -74,7 +70,7 @@ impl Driver {
                 },
                 Some(votes) = self.streams.misbehaviour.recv() => Input::Misbehaviour(votes),
                 Some(call) = self.calls.recv() => self.called(call),
-                _ = self.samples.tick() => Input::Sampled(self.sampler.sample()),
+                snapshot = self.sampler.next() => Input::Sampled(snapshot),
                 () = tokio::time::sleep_until(self.wake_at) => {
                     // Until the agent asks again; it always does.
                     self.wake_at = Instant::now() + Duration::from_secs(1);
