@@ -2,32 +2,27 @@
 //! instead of all blocks (docs/membership.md, Catching up). The state is verified by the
 //! genesis; when none can be had the node starts all the same and goes through the blocks.
 
+use super::contacts;
 use crate::{
     commands::ledger::finality,
     failure::{Done, Failure},
     output::Progress,
 };
-use std::{path::Path, time::Duration};
-use trustmesh_client::{Client, Endpoint, Options};
+use std::path::Path;
+use trustmesh_client::Client;
 use trustmesh_consensus::StateSnapshot;
-use trustmesh_node::{NodeConfig, join::JoinFile, keystore, snapshot_path};
-use trustmesh_types::{PublicKey, codec, genesis::Genesis, records::NodeInfo};
+use trustmesh_node::{NodeConfig, keystore, snapshot_path};
+use trustmesh_types::{codec, genesis::Genesis};
 
 /// Blocks behind the others from which on a state is taken.
 const BLOCKS_MIN: u64 = 8_192;
-/// Another node answers within this time, or is not asked.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Fetches a state for the node of a configuration, if it needs one.
 pub async fn prepare(config: &NodeConfig) -> Done {
     let genesis = config.load_genesis().map_err(Failure::usage)?;
     let me = keystore::load(&config.key).map_err(Failure::usage)?.public();
-    let joined = match &config.join {
-        Some(path) => JoinFile::load(path).map_err(Failure::usage)?.nodes,
-        None => Vec::new(),
-    };
-    let known = joined.iter().chain(&genesis.nodes);
-    let Some(client) = others(&genesis, known, &me)? else { return Ok(()) };
+    let known = contacts::known(config, &genesis).map_err(Failure::usage)?;
+    let Some(client) = contacts::client(&genesis, &known, &me)? else { return Ok(()) };
     let own = newest_snapshot(&config.data_dir);
     // Without an answer there is nothing to catch up with.
     let Ok(status) = client.status().await else { return Ok(()) };
@@ -54,20 +49,6 @@ pub async fn prepare(config: &NodeConfig) -> Done {
 /// The node's log is not open yet.
 fn tell(what: &str) {
     eprintln!("{what}");
-}
-
-fn others<'a>(
-    genesis: &Genesis,
-    known: impl Iterator<Item = &'a NodeInfo>,
-    me: &PublicKey,
-) -> Done<Option<Client>> {
-    let nodes = known.filter(|node| node.key != *me);
-    let endpoints: Vec<Endpoint> = nodes.map(Endpoint::of_node).collect();
-    if endpoints.is_empty() {
-        return Ok(None);
-    }
-    let options = Options { answer_timeout: ANSWER_TIMEOUT, rounds: 1, ..Options::default() };
-    Client::with_options(genesis, endpoints, options).map(Some).map_err(Failure::failed)
 }
 
 async fn fetch(client: &Client, genesis: &Genesis) -> Done<Vec<u8>> {

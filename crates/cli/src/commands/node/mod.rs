@@ -1,6 +1,7 @@
 //! `trustmesh node`: the daemon, and who takes part.
 
 mod catch_up;
+mod contacts;
 mod description;
 pub mod doctor;
 mod list;

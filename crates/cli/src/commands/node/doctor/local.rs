@@ -1,7 +1,7 @@
 //! What can be told on the node's own machine, whether the node runs or not. Nothing is
 //! changed; ports are tried by taking them for a moment, where no node holds them.
 
-use super::{Found, check::Check};
+use super::{super::contacts, Found, check::Check};
 use crate::output::units;
 use std::{
     io::ErrorKind,
@@ -63,11 +63,19 @@ pub fn key(config: &NodeConfig, genesis: &Genesis, checks: &mut Vec<Check>) -> O
         }
     };
     let public = key.public();
-    checks.push(match genesis.nodes.iter().find(|node| node.key == public) {
+    let known = match contacts::known(config, genesis) {
+        Ok(known) => known,
+        Err(error) => {
+            let advice = "put the join file back (`trustmesh node join-file` writes it anew)";
+            checks.push(Check::problem("join file", error, advice));
+            genesis.nodes.clone()
+        }
+    };
+    checks.push(match known.iter().find(|node| node.key == public) {
         Some(node) => Check::ok("key", format!("of {} ({})", node.name, public.short())),
         None => Check::warning(
             "key",
-            format!("{public} is not among the nodes of genesis"),
+            format!("{public} is neither a node of genesis nor that of a join file"),
             "use the node's own key, unless operators admitted this one later",
         ),
     });

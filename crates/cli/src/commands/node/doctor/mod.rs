@@ -71,8 +71,9 @@ pub async fn examine(config: &Path) -> (Report, Option<(Found, Use)>) {
         checks.push(local::disk(&found.config));
         local::ports(found, used, &mut checks);
         local::stores(found, used, &mut checks);
-        let asked = peers::ask(found, used).await;
-        peers::judge(found, &asked, &mut checks);
+        let members = peers::members(found).await;
+        let asked = peers::ask(found, &members, used).await;
+        peers::judge(&asked, &mut checks);
     }
     let verdict = checks.iter().map(|check| check.level).max().unwrap_or(Level::Ok);
     let report = Report { version: env!("CARGO_PKG_VERSION"), verdict, checks };

@@ -2,17 +2,23 @@
 //! there, how high their chains are, what time it is there.
 
 use super::{
+    super::{contacts, nodes},
     Found,
     check::{Check, Level},
 };
 use std::{collections::BTreeSet, time::Duration};
 use tokio::net::TcpStream;
+use trustmesh_api::NodeView;
 use trustmesh_client::{
     Endpoint, Options,
     probe::{ClockOffset, Probe, probe},
 };
 use trustmesh_node::inspect::Use;
-use trustmesh_types::{genesis::faults_tolerated, limits::CLOCK_AHEAD_MS_MAX, records::NodeInfo};
+use trustmesh_types::{
+    genesis::faults_tolerated,
+    limits::CLOCK_AHEAD_MS_MAX,
+    records::{NodeInfo, Standing},
+};
 
 /// For one node to answer.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -21,36 +27,66 @@ const LAG_BLOCKS_MAX: u64 = 8;
 /// A clock that is off by more is a problem: devices' signatures are refused.
 const OFF_MS_MAX: i64 = 30_000;
 
+/// A node of the network.
+pub struct Member {
+    info: NodeInfo,
+    /// Whether the ledger's next block needs its vote.
+    votes: bool,
+}
+
 /// A node and its answer.
 pub struct Asked<'a> {
-    info: &'a NodeInfo,
+    member: &'a Member,
     is_self: bool,
-    answer: Result<Probe, String>,
+    /// `None`: it is this node and does not run.
+    answer: Option<Result<Probe, String>>,
     /// Whether something listens on its node-to-node port.
     p2p: bool,
 }
 
-/// Asks all nodes of genesis, at the same time; this one only when it runs.
-pub async fn ask(found: &Found, used: Use) -> Vec<Asked<'_>> {
+impl Asked<'_> {
+    fn said(&self) -> Option<&Probe> {
+        self.answer.as_ref()?.as_ref().ok()
+    }
+}
+
+/// The nodes by now, as one of them says; those that this node knows by itself when none does.
+pub async fn members(found: &Found) -> Vec<Member> {
+    let (genesis, me) = (&found.genesis, found.key.public());
+    // That its join file can't be read has been said.
+    let known = contacts::known(&found.config, genesis).unwrap_or_else(|_| genesis.nodes.clone());
+    if let Ok(Some(client)) = contacts::client(genesis, &known, &me)
+        && let Ok(views) = nodes(&client).await
+    {
+        let takes_part = |it: &NodeView| it.votes || !matches!(it.standing, Standing::Removed);
+        let views = views.into_iter().filter(takes_part);
+        return views.map(|it| Member { votes: it.votes, info: it.info }).collect();
+    }
+    let validators = genesis.validators();
+    let votes = |info: &NodeInfo| validators.contains(&info.key);
+    known.into_iter().map(|info| Member { votes: votes(&info), info }).collect()
+}
+
+/// Asks all nodes, at the same time; this one only when it runs.
+pub async fn ask<'a>(found: &Found, members: &'a [Member], used: Use) -> Vec<Asked<'a>> {
     let me = found.key.public();
-    let nodes = found.genesis.nodes.iter();
-    let asked =
-        nodes.filter(|node| node.key != me || used == Use::Running).map(|info| async move {
-            let is_self = info.key == me;
-            let mut endpoint = Endpoint::of_node(info);
-            if is_self {
-                endpoint.address = reachable(found.config.listen.http);
-            }
-            let options = Options {
-                connect_timeout: PATIENCE,
-                answer_timeout: PATIENCE,
-                ..Options::default()
-            };
-            let answer = probe(endpoint, found.genesis.network_id(), &options).await;
-            let connect = tokio::time::timeout(PATIENCE, TcpStream::connect(&info.p2p_address));
-            let p2p = matches!(connect.await, Ok(Ok(_)));
-            Asked { info, is_self, answer, p2p }
-        });
+    let asked = members.iter().map(|member| async move {
+        let info = &member.info;
+        let is_self = info.key == me;
+        if is_self && used != Use::Running {
+            return Asked { member, is_self, answer: None, p2p: false };
+        }
+        let mut endpoint = Endpoint::of_node(info);
+        if is_self {
+            endpoint.address = reachable(found.config.listen.http);
+        }
+        let options =
+            Options { connect_timeout: PATIENCE, answer_timeout: PATIENCE, ..Options::default() };
+        let answer = Some(probe(endpoint, found.genesis.network_id(), &options).await);
+        let connect = tokio::time::timeout(PATIENCE, TcpStream::connect(&info.p2p_address));
+        let p2p = matches!(connect.await, Ok(Ok(_)));
+        Asked { member, is_self, answer, p2p }
+    });
     futures::future::join_all(asked).await
 }
 
@@ -64,23 +100,22 @@ pub fn reachable(listen: std::net::SocketAddr) -> String {
 }
 
 /// What follows from their answers.
-pub fn judge(found: &Found, asked: &[Asked<'_>], checks: &mut Vec<Check>) {
+pub fn judge(asked: &[Asked<'_>], checks: &mut Vec<Check>) {
     for one in asked {
-        checks.push(if one.is_self { own(one) } else { peer(one) });
+        if let Some(answer) = &one.answer {
+            checks.push(if one.is_self { own(answer) } else { peer(one, answer) });
+        }
     }
-    checks.push(quorum(found, asked));
-    let clocks: Vec<ClockOffset> = asked
-        .iter()
-        .filter(|one| !one.is_self)
-        .filter_map(|one| one.answer.as_ref().ok()?.clock)
-        .collect();
+    checks.push(quorum(asked));
+    let others = asked.iter().filter(|one| !one.is_self);
+    let clocks: Vec<ClockOffset> = others.filter_map(|one| one.said()?.clock).collect();
     checks.push(clock(&clocks));
     checks.extend(lag(asked));
     checks.extend(versions(asked));
 }
 
-fn own(one: &Asked<'_>) -> Check {
-    match &one.answer {
+fn own(answer: &Result<Probe, String>) -> Check {
+    match answer {
         Ok(it) if it.status.caught_up => {
             Check::ok("node", format!("serves, at block {}", it.status.height))
         }
@@ -97,36 +132,32 @@ fn own(one: &Asked<'_>) -> Check {
     }
 }
 
-fn peer(one: &Asked<'_>) -> Check {
-    let name = &one.info.name;
-    match (&one.answer, one.p2p) {
+fn peer(one: &Asked<'_>, answer: &Result<Probe, String>) -> Check {
+    let info = &one.member.info;
+    let name = &info.name;
+    match (answer, one.p2p) {
         (Ok(it), true) => Check::ok(
             "peer",
             format!("{name} at block {}, {} ms away", it.status.height, it.round_trip.as_millis()),
         ),
         (Ok(_), false) => Check::warning(
             "peer",
-            format!("{name} answers, but not at its node-to-node port {}", one.info.p2p_address),
+            format!("{name} answers, but not at its node-to-node port {}", info.p2p_address),
             "open that port between the two machines: nodes agree over it",
         ),
         (Err(why), _) => Check::warning(
             "peer",
-            format!("{name} ({}): {why}", one.info.http_address),
+            format!("{name} ({}): {why}", info.http_address),
             "see whether that node runs and its ports are reachable from here",
         ),
     }
 }
 
 /// With f faulty ones tolerated, n - f validators must answer.
-fn quorum(found: &Found, asked: &[Asked<'_>]) -> Check {
-    let validators = found.genesis.nodes.iter().filter(|node| node.roles.validator);
-    let count = validators.count();
-    let me = found.key.public();
-    let own = found.genesis.validators().contains(&me);
-    let others = asked
-        .iter()
-        .filter(|it| !it.is_self && it.info.roles.validator && it.answer.is_ok() && it.p2p);
-    let there = others.count() + usize::from(own);
+fn quorum(asked: &[Asked<'_>]) -> Check {
+    let validators = || asked.iter().filter(|it| it.member.votes);
+    let count = validators().count();
+    let there = validators().filter(|it| it.is_self || (it.said().is_some() && it.p2p)).count();
     let needed = count.saturating_sub(faults_tolerated(count));
     let says = format!(
         "{there} of {count} validators reachable, this one among them if it votes; {needed} must be"
@@ -168,7 +199,7 @@ pub fn clock(clocks: &[ClockOffset]) -> Check {
 }
 
 fn lag(asked: &[Asked<'_>]) -> Option<Check> {
-    let height = |one: &Asked<'_>| one.answer.as_ref().ok().map(|it| it.status.height);
+    let height = |one: &Asked<'_>| one.said().map(|it| it.status.height);
     let own = asked.iter().find(|it| it.is_self).and_then(height)?;
     let best = asked.iter().filter(|it| !it.is_self).filter_map(height).max()?;
     let behind = best.saturating_sub(own);
@@ -180,7 +211,7 @@ fn lag(asked: &[Asked<'_>]) -> Option<Check> {
 }
 
 fn versions(asked: &[Asked<'_>]) -> Option<Check> {
-    let answers = asked.iter().filter_map(|one| one.answer.as_ref().ok());
+    let answers = asked.iter().filter_map(Asked::said);
     let versions: BTreeSet<&str> = answers.map(|it| it.status.version.as_str()).collect();
     let all: Vec<&str> = versions.iter().copied().collect();
     match all.as_slice() {
