@@ -22,7 +22,7 @@ fn golden_bytes() {
     assert_eq!(bytes.len(), 365);
     assert_eq!(
         Digest::of(&bytes).to_string(),
-        "c818a3ecb8afadc96573acda71076a12a411c9780369cc4a8e07375418b0e457"
+        "34951212d0d37f298559bb9c77598d7f650bd40fd3fc0ed909608e54d67d419a"
     );
     assert_eq!(Digest(block.digest().0), sample().digest());
 }

@@ -35,6 +35,8 @@ mod daemon;
 mod engine;
 mod error;
 mod handle;
+#[doc(hidden)]
+pub mod hostile;
 mod kept;
 mod keys;
 mod ledger;

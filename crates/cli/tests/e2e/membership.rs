@@ -93,7 +93,7 @@ fn workers_that_do_not_vote_join_and_hand_each_other_their_outputs() {
     let shown = mesh.run(&["request", "show", id, "-o", "json"]).json();
     let (one, two) = (node(&mesh, "edge-1"), node(&mesh, "edge-2"));
     for task in shown["tasks"].as_array().expect("tasks") {
-        let expected = if task["id"] == "b" { &two } else { &one };
+        let expected = if task["task"] == "b" { &two } else { &one };
         assert_eq!(task["nodes"][0], expected["key"], "{shown}");
     }
     assert_eq!((&one["votes"], &two["votes"]), (&Value::Bool(false), &Value::Bool(false)));
@@ -113,7 +113,7 @@ fn validators_join_come_back_without_their_data_and_leave() {
     let _turn = one_at_a_time();
     let (mesh, key) = mesh_with_chain();
     // Four are the fewest.
-    mesh.run(&["node", "remove", "node-4"]).refused(1, &["four"]);
+    mesh.run(&["node", "remove", "node-4"]).refused(1, &["4 are the fewest"]);
     let fifth = join(&mesh, "node-5", "validator,scheduler,worker");
     until_votes(&mesh, "node-5", true);
     submit(&mesh, &key, 1);
@@ -136,7 +136,7 @@ fn validators_join_come_back_without_their_data_and_leave() {
     until_votes(&mesh, "node-3", false);
     mesh.kill_9(2);
     submit(&mesh, &key, 3);
-    mesh.run(&["node", "remove", "node-4"]).refused(1, &["four"]);
+    mesh.run(&["node", "remove", "node-4"]).refused(1, &["4 are the fewest"]);
     for name in ["node-1", "node-2", "node-4"] {
         let verified = mesh.run(&["ledger", "verify", "--endpoint", name, "-o", "json"]).json();
         assert!(verified["mismatch"].is_null(), "{name}: {verified}");

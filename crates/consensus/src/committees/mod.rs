@@ -6,5 +6,5 @@ mod store;
 mod succession;
 
 pub(crate) use known::{Certain, Committees, Known, Open};
-pub(crate) use store::{CommitteeStore, Past};
+pub(crate) use store::{CommitteeStore, Past, read_entry};
 pub(crate) use succession::{Awaited, Handovers, Succession, Term};

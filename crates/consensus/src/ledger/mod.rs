@@ -13,5 +13,5 @@ mod tree;
 pub(crate) use delivery::{Delivery, Incoming as FinalBlock, Observer, snapshot};
 pub(crate) use execute::{execute, state_after};
 pub(crate) use recovery::{Chain, RecoveryError, recover, stored};
-pub(crate) use snapshot::Snapshots;
+pub(crate) use snapshot::{Snapshots, read_frame};
 pub(crate) use tree::{Executed, Ledger};

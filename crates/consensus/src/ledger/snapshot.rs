@@ -62,6 +62,13 @@ fn unframe<'a>(network: &NetworkId, bytes: &'a [u8]) -> Option<(sha256::Digest, 
     sound.then_some((sha256::Digest(head.get(40..72)?.try_into().ok()?), state))
 }
 
+/// Reads a kept snapshot, and one whose checksum is made to hold.
+pub(crate) fn read_frame(network: &NetworkId, bytes: &[u8]) {
+    assert!(unframe(network, bytes).is_none_or(|(_, state)| state.len() < bytes.len()));
+    let framed = frame(network, &sha256::Digest([0; 32]), bytes);
+    assert_eq!(unframe(network, &framed).map(|(_, state)| state), Some(bytes));
+}
+
 impl Snapshots {
     /// Heights of the snapshots there are, newest first.
     async fn heights(&self, storage: &impl Storage) -> Result<Vec<u64>, RuntimeError> {

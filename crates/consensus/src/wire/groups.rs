@@ -35,7 +35,7 @@ impl Group {
 }
 
 /// The values of a group with the length of each; stops at the first that is malformed.
-pub(super) fn values<T: BorshDeserialize>(group: &[u8]) -> Vec<(T, usize)> {
+pub(crate) fn values<T: BorshDeserialize>(group: &[u8]) -> Vec<(T, usize)> {
     let Some((&GROUP_VERSION, mut rest)) = group.split_first() else { return Vec::new() };
     let mut out = Vec::new();
     while !rest.is_empty() {

@@ -8,4 +8,5 @@ mod messages;
 mod tests;
 
 pub(crate) use gossip::{receive as receive_transactions, regossip, send as send_transactions};
+pub(crate) use groups::values;
 pub(crate) use messages::{Outgoing, receive as receive_messages, send as send_messages};

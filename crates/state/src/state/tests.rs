@@ -293,4 +293,4 @@ fn the_root_of_a_fixed_stream() {
     assert_eq!(net.state.root().to_string(), GOLDEN_ROOT);
 }
 
-const GOLDEN_ROOT: &str = "2a20e74a328671e4736527b0ff4ffe858691eae3f78635d1ff2129bd63619dd6";
+const GOLDEN_ROOT: &str = "7d4c5ec0dba86b93586b681488708cc0d4c2f8ac75fdeed4cb55673dc2036e03";

@@ -19,6 +19,8 @@ const AHEAD: u64 = 128;
 fn old() -> Genesis {
     let mut old = genesis();
     old.parameters.protocol_version = 1;
+    // As they were by default then.
+    (old.parameters.idle_interval_ms, old.parameters.leader_timeout_ms) = (2_000, 2_500);
     old
 }
 

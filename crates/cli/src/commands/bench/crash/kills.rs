@@ -15,7 +15,7 @@ const PAUSE_MAX: Duration = Duration::from_millis(1_000);
 const TWICE_ONE_IN: u64 = 8;
 /// It comes within this time.
 const STARTING: Duration = Duration::from_millis(600);
-/// For a node that is back to follow the chain.
+/// For a node that is back to follow the chain, and the chain to go on.
 const CATCH_UP: Duration = Duration::from_secs(60);
 /// Between two looks whether it does.
 const LOOK: Duration = Duration::from_millis(25);
@@ -31,7 +31,7 @@ pub struct Round {
     pub at: Instant,
     /// From the start of the process to "ready"; for all, until the last was.
     pub start: Duration,
-    /// From the kill until the node follows the chain.
+    /// From the kill until the node follows the chain again, and that goes on.
     pub back: Duration,
 }
 
@@ -84,6 +84,7 @@ pub async fn run(mesh: &mut Mesh, orders: Orders) -> Done<Kills> {
 async fn somebody(mesh: &mut Mesh, moments: Moments, nth: u64) -> Done<Result<Round, String>> {
     let index = moments.below("node", nth, mesh.nodes() as u64);
     let index = usize::try_from(index).unwrap_or(0);
+    let before = mesh.client()?.status().await?.height;
     let at = Instant::now();
     mesh.kill(&[index]).await?;
     let mut killed = 1;
@@ -98,7 +99,7 @@ async fn somebody(mesh: &mut Mesh, moments: Moments, nth: u64) -> Done<Result<Ro
         return Ok(Err(error.to_string()));
     }
     let start = started.elapsed();
-    Ok(follows(mesh, index).await?.map(|()| Round {
+    Ok(follows(mesh, index, before).await?.map(|()| Round {
         killed,
         all: false,
         at,
@@ -110,6 +111,7 @@ async fn somebody(mesh: &mut Mesh, moments: Moments, nth: u64) -> Done<Result<Ro
 /// Kills all nodes at once, and starts them.
 async fn everybody(mesh: &mut Mesh) -> Done<Result<Round, String>> {
     let all: Vec<usize> = (0..mesh.nodes()).collect();
+    let before = mesh.client()?.status().await?.height;
     let at = Instant::now();
     mesh.kill(&all).await?;
     let started = Instant::now();
@@ -118,7 +120,7 @@ async fn everybody(mesh: &mut Mesh) -> Done<Result<Round, String>> {
     }
     let start = started.elapsed();
     for index in &all {
-        if let Err(why) = follows(mesh, *index).await? {
+        if let Err(why) = follows(mesh, *index, before).await? {
             return Ok(Err(why));
         }
     }
@@ -126,21 +128,25 @@ async fn everybody(mesh: &mut Mesh) -> Done<Result<Round, String>> {
     Ok(Ok(Round { killed, all: true, at, start, back: at.elapsed() }))
 }
 
-/// Waits until a node says that it follows the chain.
-async fn follows(mesh: &Mesh, index: usize) -> Done<Result<(), String>> {
+/// Waits until a node says that it follows the chain, and has a block that came after `before`:
+/// nodes that were killed again before the ledger went on would stand for a mesh in which
+/// nobody is ever up long enough to pass over a leader.
+async fn follows(mesh: &Mesh, index: usize, before: u64) -> Done<Result<(), String>> {
     let options = Options { rounds: 1, answer_timeout: CATCH_UP / 4, ..Options::default() };
     let client = mesh.client_of(index, options)?;
     let looking = async {
-        while !caught_up(&client).await {
+        while !has_more(&client, before).await {
             sleep(LOOK).await
         }
     };
     let waited = timeout(CATCH_UP, looking).await;
-    let late =
-        |_| format!("{} is behind {} s after its start", mesh.name(index), CATCH_UP.as_secs());
+    let late = |_| {
+        let (name, seconds) = (mesh.name(index), CATCH_UP.as_secs());
+        format!("{name} has no new block {seconds} s after its start")
+    };
     Ok(waited.map_err(late))
 }
 
-async fn caught_up(client: &Client) -> bool {
-    client.status().await.is_ok_and(|status| status.caught_up)
+async fn has_more(client: &Client, before: u64) -> bool {
+    client.status().await.is_ok_and(|status| status.caught_up && status.height > before)
 }

@@ -47,7 +47,7 @@ struct Report {
     requests: Requests,
     /// From the start of a process to its "ready".
     restart_ms: Percentiles,
-    /// From the kill of a node until it follows the chain.
+    /// From the kill of a node until it follows the chain again, and that goes on.
     back_ms: Percentiles,
     /// From the kill of one node to the next result that a device has.
     next_result_ms: Percentiles,
