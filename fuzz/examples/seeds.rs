@@ -10,7 +10,9 @@ use trustmesh_api::{
     auth::Call,
     chain_file::{Entry, Head, Writer},
 };
-use trustmesh_fuzz::{Decoder, definitions, disk, http, input, policy, samples, wire};
+use trustmesh_consensus::StateSnapshot;
+use trustmesh_fuzz::{Decoder, definitions, disk, http, input, node, policy, samples, wire};
+use trustmesh_node::join::JoinFile;
 use trustmesh_types::{Signature, codec::encode, merkle, policy::PolicyScope};
 
 type Done = Result<(), Box<dyn Error>>;
@@ -144,11 +146,47 @@ fn of_store() -> Done {
     Ok(fs::write("seeds/store/cut", [0, 64, 0, 0])?)
 }
 
+fn of_node() -> Done {
+    fs::create_dir_all("seeds/node")?;
+    let put = |name: &str, bytes: &[u8]| {
+        fs::write(format!("seeds/node/{}", name.replace(' ', "-")), node::input(name, bytes))
+    };
+    let (group, genesis) =
+        (|values: Vec<Vec<u8>>| [vec![1], values.concat()].concat(), samples::genesis());
+    put("group of messages", &group(samples::envelopes().iter().map(encode).collect()))?;
+    put("group of transactions", &group(samples::transactions().iter().map(encode).collect()))?;
+    let block = encode(&samples::block());
+    let length = u8::try_from(block.len() & 0x7f)? | 0x80;
+    put("ledger block", &[&[length, u8::try_from(block.len() >> 7)?], block.as_slice()].concat())?;
+    let snapshot = StateSnapshot {
+        handovers: Vec::new(),
+        block: samples::block(),
+        certificate: vec![0; 32],
+        state: samples::state().snapshot(),
+    };
+    put("fetched snapshot", &encode(&snapshot))?;
+    put("kept snapshot", b"a state")?;
+    put("configuration", node::CONFIGURATION.as_bytes())?;
+    let invited = genesis.nodes.first().cloned().ok_or("no node")?;
+    let join = JoinFile::new(genesis.clone(), invited, genesis.nodes.clone());
+    put("join file", &serde_json::to_vec(&join)?)?;
+    put("key file", "07".repeat(32).as_bytes())?;
+    let marker = serde_json::json!({
+        "format": 1,
+        "network": genesis.network_id(),
+        "node": samples::key(1).public(),
+        "prepared": true,
+        "made": { "store": true, "ledger": true, "votes": false },
+    });
+    Ok(put("marker", &serde_json::to_vec(&marker)?)?)
+}
+
 fn main() -> Done {
     of_wire()?;
     of_disk()?;
     of_http()?;
     of_definitions()?;
     of_policy()?;
+    of_node()?;
     of_store()
 }

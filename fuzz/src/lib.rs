@@ -9,6 +9,7 @@ pub mod definitions;
 pub mod disk;
 pub mod http;
 pub mod memory;
+pub mod node;
 pub mod policy;
 pub mod same;
 pub mod samples;

@@ -1,7 +1,6 @@
 //! What comes from other nodes: messages, transactions, blocks, proofs and evidence.
 //!
-//! The engine's own messages, certificates and groups are decoded in `consensus`, which takes
-//! too long to build for a fuzz target; its unit tests cut and flip them.
+//! The engine's own messages, certificates and groups are with [`crate::node`].
 
 use crate::{
     Decoder, choose,

@@ -101,7 +101,7 @@ fn workers_that_do_not_vote_join_and_hand_each_other_their_outputs() {
 
     mesh.run(&["policy", "remove", "apart"]).ok();
     mesh.run(&["node", "remove", "edge-1"]).ok();
-    mesh.run(&["node", "remove", "edge-1"]).refused(1, &["edge-1"]);
+    mesh.run(&["node", "remove", "edge-1"]).refused(1, &["unknown_member"]);
     assert_eq!(node(&mesh, "edge-1")["standing"], "removed");
     let listed = mesh.run(&["node", "list"]).ok().out;
     assert!(!listed.contains("edge-1") && listed.contains("edge-2"), "{listed}");

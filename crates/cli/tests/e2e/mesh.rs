@@ -23,6 +23,9 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// For a slow node to have what the others have.
 const CATCH_UP: Duration = Duration::from_secs(60);
 
+/// For the last thread of a killed process to be gone.
+const GONE: Duration = Duration::from_secs(10);
+
 static TURN: Mutex<()> = Mutex::new(());
 
 /// Waits for this test's turn to use a mesh.
@@ -197,10 +200,12 @@ impl Mesh {
         self.run(&["ledger", "status", "-o", "json"]).json()["height"].as_u64().expect("a height")
     }
 
-    /// Kills a node without a chance to put anything in order.
+    /// Kills a node without a chance to put anything in order; returns when it is gone.
     pub fn kill_9(&self, index: usize) {
-        let pid = self.status()["nodes"][index]["pid"].as_i64().expect("it runs");
-        kill(Pid::from_raw(i32::try_from(pid).expect("a pid")), Signal::SIGKILL).expect("killed");
+        let pid = || self.status()["nodes"][index]["pid"].as_i64();
+        let running = i32::try_from(pid().expect("it runs")).expect("a pid");
+        kill(Pid::from_raw(running), Signal::SIGKILL).expect("killed");
+        eventually("a killed node is gone", GONE, || pid().is_none());
     }
 }
 
