@@ -19,8 +19,7 @@ use stats::Stats;
 use tools::Tools;
 
 /// The targets, by surface.
-const TARGETS: [&str; 7] =
-    ["wire", "disk", "store", "http", "definitions", "policy", "node"];
+const TARGETS: [&str; 7] = ["wire", "disk", "store", "http", "definitions", "policy", "node"];
 const SMOKE_SECONDS: u32 = 60;
 const RUN_SECONDS: u32 = 300;
 /// An input that takes longer is a finding.

@@ -93,6 +93,9 @@ pub struct CrashArgs {
     /// Devices that make them
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1_024))]
     pub devices: u16,
+    /// When a silent leader is passed over: the less, the more kills in an hour
+    #[arg(long, default_value_t = 1_500, value_parser = clap::value_parser!(u64).range(200..=60_000))]
+    pub leader_timeout_ms: u64,
     /// Draws the moments and the nodes [default: another one each time]
     #[arg(long)]
     pub seed: Option<u64>,

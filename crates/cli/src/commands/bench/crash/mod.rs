@@ -39,6 +39,8 @@ struct Report {
     machine: Machine,
     seed: u64,
     nodes: u16,
+    /// When a silent leader is passed over.
+    leader_timeout_ms: u64,
     seconds: u64,
     /// Processes that were killed.
     kills: u32,
@@ -79,12 +81,12 @@ pub async fn run(context: &Context, args: &CrashArgs) -> Done {
         None => u64::from(getrandom::u32().map_err(Failure::failed)?),
     };
     let nodes = args.nodes.into();
-    let mut mesh = Mesh::new(MeshOptions {
-        purpose: "crash",
-        nodes,
-        detached: false,
-        unusual: Unusual::default(),
-    })?;
+    let unusual = Unusual {
+        idle_interval_ms: Some(args.leader_timeout_ms / 2),
+        leader_timeout_ms: Some(args.leader_timeout_ms),
+        ..Unusual::default()
+    };
+    let mut mesh = Mesh::new(MeshOptions { purpose: "crash", nodes, detached: false, unusual })?;
     let measured = interruptible(measure(args, seed, &mut mesh)).await;
     match &measured {
         Ok(report) if !report.flaws.is_empty() => {
@@ -125,6 +127,7 @@ async fn measure(args: &CrashArgs, seed: u64, mesh: &mut Mesh) -> Done<Report> {
         machine: Machine::this(),
         seed,
         nodes: args.nodes,
+        leader_timeout_ms: args.leader_timeout_ms,
         seconds,
         kills: kills.rounds.iter().map(|round| round.killed).sum(),
         all_at_once: kills.rounds.iter().filter(|round| round.all).count(),
