@@ -5,7 +5,7 @@ use crate::{
     mesh::{Mesh, one_at_a_time},
 };
 use serde_json::Value;
-use std::{fs, net::TcpListener, time::Duration};
+use std::{fs, net::TcpListener, thread, time::Duration};
 
 const CHAIN: &str = "
 name: chain
@@ -26,6 +26,7 @@ message: a and c run on edge-1, b on edge-2
 /// Two epochs, on a machine that has other things to do.
 const COMMITTEE: Duration = Duration::from_secs(120);
 const CATCH_UP: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// A node of the ledger, by its name.
 fn node(mesh: &Mesh, name: &str) -> Value {
@@ -34,9 +35,17 @@ fn node(mesh: &Mesh, name: &str) -> Value {
     found.unwrap_or_else(|| panic!("no {name} in {all}")).clone()
 }
 
+/// Waits, and leaves the processors to the nodes meanwhile.
+fn within_committees(what: &str, so: impl Fn() -> bool) {
+    eventually(what, COMMITTEE, || {
+        thread::sleep(PAUSE);
+        so()
+    });
+}
+
 fn until_votes(mesh: &Mesh, name: &str, votes: bool) {
     let so = || node(mesh, name)["votes"] == votes;
-    eventually(&format!("{name} votes: {votes}"), COMMITTEE, so);
+    within_committees(&format!("{name} votes: {votes}"), so);
 }
 
 fn free_address() -> String {
@@ -128,7 +137,7 @@ fn validators_join_come_back_without_their_data_and_leave() {
         let status = mesh.run(&["ledger", "status", "--endpoint", "node-2", "-o", "json"]).json();
         status["votes"] == true
     };
-    eventually("node-2 votes in a new committee", COMMITTEE, votes);
+    within_committees("node-2 votes in a new committee", votes);
     submit(&mesh, &key, 2);
 
     // Another one leaves, and the rest goes on without it.
