@@ -77,6 +77,22 @@ async fn start_all(world: &mut World, nodes: std::ops::Range<usize>) -> Vec<Node
     all
 }
 
+/// A world of validators and others, of five in all, of which the first so many run; all are
+/// said to be up.
+async fn begun(
+    context: deterministic::Context,
+    (validators, others): (usize, usize),
+    running: usize,
+) -> (World, Vec<Node>) {
+    let mut world = World::new(context, small_epochs(validators, others)).await;
+    let mut nodes = start_all(&mut world, 0..running).await;
+    report_all(&nodes[0].handle, &[0, 1, 2, 3, 4]).await;
+    for node in &mut nodes {
+        node.until(2).await;
+    }
+    (world, nodes)
+}
+
 /// Node 4 becomes a validator: a worker of genesis that changes its role and is ready.
 async fn promote(node: &Handle, at: usize) {
     let mut info = node.state().node(&public(at)).unwrap().info;
@@ -88,13 +104,8 @@ async fn promote(node: &Handle, at: usize) {
 #[test]
 fn a_worker_becomes_a_validator_and_the_committee_goes_on_with_it() {
     run(1, async |context| {
-        let mut world = World::new(context, small_epochs(4, 1)).await;
-        let mut nodes = start_all(&mut world, 0..5).await;
+        let (mut world, mut nodes) = begun(context, (4, 1), 5).await;
         let first = nodes[0].handle.clone();
-        report_all(&first, &[0, 1, 2, 3, 4]).await;
-        for node in &mut nodes {
-            node.until(2).await;
-        }
         promote(&first, 4).await;
         world.track(1, |_| true);
         until_committee(&mut nodes, 1).await;
@@ -126,13 +137,8 @@ fn a_worker_becomes_a_validator_and_the_committee_goes_on_with_it() {
 #[test]
 fn a_node_that_slept_over_two_changes_catches_up_and_votes_again() {
     run(2, async |context| {
-        let mut world = World::new(context, small_epochs(5, 0)).await;
-        let mut nodes = start_all(&mut world, 0..5).await;
+        let (mut world, mut nodes) = begun(context, (5, 0), 5).await;
         let first = nodes[0].handle.clone();
-        report_all(&first, &[0, 1, 2, 3, 4]).await;
-        for node in &mut nodes {
-            node.until(2).await;
-        }
         let asleep = nodes.pop().unwrap();
         asleep.task.abort();
         let _ = asleep.task.await;
@@ -153,13 +159,8 @@ fn a_node_that_slept_over_two_changes_catches_up_and_votes_again() {
 #[test]
 fn a_validator_that_is_removed_follows_until_it_is_out_and_the_others_go_on() {
     run(3, async |context| {
-        let mut world = World::new(context, small_epochs(5, 0)).await;
-        let mut nodes = start_all(&mut world, 0..5).await;
+        let (mut world, mut nodes) = begun(context, (5, 0), 5).await;
         let first = nodes[0].handle.clone();
-        report_all(&first, &[0, 1, 2, 3, 4]).await;
-        for node in &mut nodes {
-            node.until(2).await;
-        }
         let gone = Payload::RemoveNode { node: public(4) };
         say(&first, &operator(), 1, gone).await;
         until_committee(&mut nodes, 1).await;
@@ -249,13 +250,8 @@ fn a_network_that_stops_over_a_change_goes_on_from_its_disks() {
 #[test]
 fn a_new_node_goes_on_from_a_snapshot_and_only_from_a_sound_one() {
     run(6, async |context| {
-        let mut world = World::new(context, small_epochs(5, 0)).await;
-        let mut nodes = start_all(&mut world, 0..4).await;
+        let (mut world, mut nodes) = begun(context, (5, 0), 4).await;
         let first = nodes[0].handle.clone();
-        report_all(&first, &[0, 1, 2, 3, 4]).await;
-        for node in &mut nodes {
-            node.until(2).await;
-        }
         say(&first, &validator(1), 5, Payload::Ready).await;
         until_committee(&mut nodes, 1).await;
         let snapshot = first.snapshot().await.unwrap();
