@@ -104,7 +104,7 @@ async fn promote(node: &Handle, at: usize) {
 #[test]
 fn a_worker_becomes_a_validator_and_the_committee_goes_on_with_it() {
     run(1, async |context| {
-        let (mut world, mut nodes) = begun(context, (4, 1), 5).await;
+        let (world, mut nodes) = begun(context, (4, 1), 5).await;
         let first = nodes[0].handle.clone();
         promote(&first, 4).await;
         world.track(1, |_| true);
@@ -159,7 +159,7 @@ fn a_node_that_slept_over_two_changes_catches_up_and_votes_again() {
 #[test]
 fn a_validator_that_is_removed_follows_until_it_is_out_and_the_others_go_on() {
     run(3, async |context| {
-        let (mut world, mut nodes) = begun(context, (5, 0), 5).await;
+        let (world, mut nodes) = begun(context, (5, 0), 5).await;
         let first = nodes[0].handle.clone();
         let gone = Payload::RemoveNode { node: public(4) };
         say(&first, &operator(), 1, gone).await;
