@@ -4,7 +4,10 @@
 //! What takes time (disk, applications, transactions) runs beside the loop as a child of the
 //! driver's task, so that it dies with it.
 
-use super::{arrivals::Arrivals, clock, disk::Disk, mesh::Doors, outbox, recorder::Recorder};
+use super::{
+    arrivals::Arrivals, clock, disk::Disk, mesh::Doors, outbox, recorder::Recorder,
+    strangers::Strangers,
+};
 use crate::{
     adversary::{Adversary, Deed},
     apps::App,
@@ -77,6 +80,7 @@ pub(crate) struct Parts {
     pub(crate) silenced: Arc<AtomicBool>,
     pub(crate) clock: ClockOffset,
     pub(crate) arrivals: Arrivals,
+    pub(crate) strangers: Strangers,
     pub(crate) inbox: mpsc::UnboundedSender<Local>,
     pub(crate) transactions: mpsc::UnboundedSender<Payload>,
     pub(crate) sample_interval: Duration,
@@ -296,6 +300,9 @@ impl Driver {
         match effect {
             Effect::Transact(payload) => self.transact(payload),
             Effect::Send { to, message } => {
+                if parts.strangers.meet(&parts.ledger.me(), &to) {
+                    self.introduce(to);
+                }
                 // Messages may get lost; the agent sends again.
                 let _ = parts.ledger.send(Recipient::Node(to), message);
             }
@@ -324,6 +331,15 @@ impl Driver {
                 self.wake_at = self.context.current() + Duration::from_millis(wait);
             }
         }
+    }
+
+    /// Links this node to another one; what is sent before that is done is lost.
+    fn introduce(&self, to: PublicKey) {
+        let (strangers, me) = (self.parts.strangers.clone(), self.parts.ledger.me());
+        self.context.child("introduction").spawn(move |_| async move {
+            // It fails when the world ends.
+            let _ = strangers.link(&me, &to).await;
+        });
     }
 
     fn transact(&self, payload: Payload) {

@@ -298,6 +298,7 @@ impl Mesh {
             silenced: Arc::clone(&slot.silenced),
             clock: slot.clock.clone(),
             arrivals: self.network.arrivals(node, slot.lives),
+            strangers: self.network.strangers(),
             inbox: inbox.clone(),
             transactions,
             sample_interval: self.sample_interval,

@@ -21,6 +21,7 @@ mod outbox;
 mod play;
 mod recorder;
 mod setup;
+mod strangers;
 mod timeline;
 mod trace;
 mod traffic;

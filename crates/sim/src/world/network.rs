@@ -1,11 +1,11 @@
 //! The network between the nodes of a world: links, cuts and weather.
 
-use super::{arrivals::Arrivals, cast::Cast};
+use super::{arrivals::Arrivals, cast::Cast, strangers::Strangers};
 use crate::{
     error::SimError,
     scenario::{Fault, Link, Scenario, Weather},
 };
-use commonware_p2p::simulated;
+use commonware_p2p::simulated as p2p;
 use commonware_runtime::{Supervisor as _, deterministic::Context};
 use commonware_utils::{NZUsize, Probability};
 use std::{
@@ -21,6 +21,7 @@ type Way = (usize, usize);
 /// See the module.
 pub(crate) struct Network {
     oracle: Oracle,
+    strangers: Strangers,
     seed: u64,
     keys: Vec<EngineKey>,
     /// The links as they are made; none where there is no way.
@@ -33,7 +34,7 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    /// A network whose nodes are all linked.
+    /// A network whose nodes are all linked, but for those that don't vote among themselves.
     pub(crate) async fn new(
         context: &Context,
         scenario: &Scenario,
@@ -43,14 +44,14 @@ impl Network {
         let keys = cast.nodes.iter().map(|key| engine_public(&key.public()));
         let keys: Vec<EngineKey> =
             keys.collect::<Result<_, _>>().map_err(|e| flaw(e.to_string()))?;
-        let config = simulated::Config {
+        let config = p2p::Config {
             max_size: max_message_size(),
             max_peers_per_set: NonZeroUsize::new(keys.len()).unwrap_or(NonZeroUsize::MIN),
             disconnect_on_block: true,
             tracked_peer_sets: NZUsize!(1),
         };
         let (voters, followers) = keys.split_at(cast.validators().min(keys.len()));
-        let (network, oracle) = simulated::Network::new_with_split_peers(
+        let (network, oracle) = p2p::Network::new_with_split_peers(
             context.child("network"),
             config,
             voters.iter().cloned(),
@@ -58,14 +59,16 @@ impl Network {
         )
         .await;
         network.start();
-        let nodes = keys.len();
+        let (nodes, voting) = (keys.len(), cast.validators());
+        let strangers = Strangers::new(oracle.clone(), scenario, cast);
         let ways = (0..nodes).flat_map(|from| (0..nodes).map(move |to| (from, to)));
         let links: BTreeMap<Way, Link> = ways
-            .filter(|(from, to)| from != to)
+            .filter(|(from, to)| from != to && (*from < voting || *to < voting))
             .map(|(from, to)| ((from, to), scenario.links.between(from, to)))
             .collect();
         let mut network = Self {
             oracle,
+            strangers,
             seed: cast.seed,
             keys,
             links,
@@ -85,6 +88,11 @@ impl Network {
         let unknown = || SimError::Network { reason: format!("there is no node {node}") };
         let key = self.keys.get(node).ok_or_else(unknown)?;
         Ok((&self.oracle, self.keys.as_slice(), key))
+    }
+
+    /// Who links those that don't vote.
+    pub(crate) fn strangers(&self) -> Strangers {
+        self.strangers.clone()
     }
 
     /// How messages between agents arrive at a node in one of its lives.
@@ -145,12 +153,16 @@ impl Network {
             self.oracle.remove_link(from.clone(), to.clone()).await?;
         }
         let Some(link) = new else { return Ok(()) };
-        let delivered = 1_000u64.saturating_sub(u64::from(link.loss_per_mille));
-        let success_rate = Probability::new(delivered, 1_000).ok_or_else(|| SimError::Network {
-            reason: format!("{} of 1,000 messages can't get lost", link.loss_per_mille),
-        })?;
-        let config = simulated::Link { latency: link.latency, jitter: link.jitter, success_rate };
-        self.oracle.add_link(from.clone(), to.clone(), config).await?;
+        self.oracle.add_link(from.clone(), to.clone(), simulated(&link)?).await?;
         Ok(())
     }
+}
+
+/// A link as the simulated network takes it.
+pub(super) fn simulated(link: &Link) -> Result<p2p::Link, SimError> {
+    let delivered = 1_000u64.saturating_sub(u64::from(link.loss_per_mille));
+    let success_rate = Probability::new(delivered, 1_000).ok_or_else(|| SimError::Network {
+        reason: format!("{} of 1,000 messages can't get lost", link.loss_per_mille),
+    })?;
+    Ok(p2p::Link { latency: link.latency, jitter: link.jitter, success_rate })
 }
