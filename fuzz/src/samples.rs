@@ -171,9 +171,9 @@ pub fn votes() -> ConflictingVotes {
     let vote = |n| {
         let empty = Signature([0; 64]);
         let vote = Vote::Notarize { parent_view: 6, payload: Digest([n; 32]), signature: empty };
-        vote.sign(&key(1), &network(), 300)
+        vote.sign(&key(1), &network(), (0, 300))
     };
-    ConflictingVotes::new(key(1).public(), 300, vote(1), vote(2))
+    ConflictingVotes::new(key(1).public(), (0, 300), vote(1), vote(2))
 }
 
 /// Signed transactions, one of each of some kinds.
