@@ -95,7 +95,7 @@ fn of_http() -> Done {
     json("sealed result", &SealedResult { request, holder, sealed: HexBytes(sealed) })?;
     let block = HexBytes(encode(&samples::block()));
     let raw = RawBlock { height: 1, block, certificate: HexBytes(vec![1, 2]) };
-    json("raw blocks", &RawBlocks { blocks: vec![raw] })?;
+    json("raw blocks", &RawBlocks { height: 1, blocks: vec![raw] })?;
     put("problem", br#"{"type":"t","title":"t","status":404,"detail":"d","code":"not_found"}"#)?;
     put("health", br#"{"status":"ok","version":"0.1.0"}"#)?;
     put("ready", br#"{"ready":false,"height":7,"reason":"r"}"#)
