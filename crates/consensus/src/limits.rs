@@ -31,6 +31,10 @@ pub const PEER_GOSSIP_KIB_PER_SECOND: u32 = 16 * 1024;
 pub const PEER_MESSAGES_PER_SECOND: u32 = 4_096;
 /// Peers whose rates are remembered.
 pub const RATED_PEERS_MAX: usize = 1_024;
+/// Validators that a node is sent a certificate by at first, at most.
+pub const CERTIFICATE_SENDERS: usize = 8;
+/// Certificates that a validator remembers to have sent: three for each of the last views.
+pub const CERTIFICATES_REMEMBERED: usize = 64;
 /// Nodes that don't vote that such a node keeps connections to because it wrote to them.
 pub const ACQUAINTANCES_MAX: usize = 64;
 /// Ids of transactions whose signature was checked outside the mempool, per generation of two.

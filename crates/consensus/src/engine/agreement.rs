@@ -2,6 +2,7 @@
 
 use super::{
     archive::{MAILBOX, one_second},
+    spreading::Spreading,
     witness::Witness,
 };
 use crate::{
@@ -23,7 +24,7 @@ use commonware_consensus::{
     },
     types::{Epoch, ViewDelta},
 };
-use commonware_cryptography::{Sha256, sha256};
+use commonware_cryptography::{Sha256, certificate::Scheme as _, sha256};
 use commonware_p2p::{Blocker, Receiver, Sender};
 use commonware_parallel::Sequential;
 use commonware_runtime::{Handle, buffer::paged::CacheRef};
@@ -97,5 +98,8 @@ where
             forward: ForwardPolicy::SilentLeader,
         },
     );
-    engine.start(votes, certificates, resolver)
+    let index = known.scheme.me().map(|it| it.index().get());
+    let (sender, receiver) = certificates;
+    let sender = Spreading::new(sender, index, known.participants.len());
+    engine.start(votes, (sender, receiver), resolver)
 }

@@ -10,6 +10,7 @@ mod assembly;
 mod floor;
 mod lazy;
 mod network_marker;
+mod spreading;
 mod supervisor;
 mod terms;
 mod transport;
