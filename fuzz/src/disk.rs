@@ -24,7 +24,7 @@ use trustmesh_types::{
     codec,
     evidence::SignedCompletion,
     faults::FaultRecord,
-    genesis::{Genesis, Parameters},
+    genesis::{Genesis, GenesisError, Parameters},
     records::{AppRecord, Member, NodeLoad, PolicyRecord, RequestRecord, WorkflowRecord},
 };
 
@@ -121,7 +121,7 @@ fn genesis_document(bytes: &[u8]) {
     }
 }
 
-/// A genesis makes a state exactly when it is valid.
+/// A genesis makes a state when it is valid and the contracts take its members.
 fn begin(genesis: &Genesis) {
     let valid = genesis.validate();
     match State::genesis(genesis) {
@@ -130,6 +130,7 @@ fn begin(genesis: &Genesis) {
             let restored = State::restore(&state.snapshot());
             assert_eq!(restored.map(|it| it.root()).ok(), Some(state.root()));
         }
+        Err(GenesisError::Member { .. }) => {}
         Err(error) => assert!(valid.is_err(), "a valid genesis makes no state: {error}"),
     }
 }
