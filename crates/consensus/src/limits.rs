@@ -35,6 +35,10 @@ pub const RATED_PEERS_MAX: usize = 1_024;
 pub const CERTIFICATE_SENDERS: usize = 8;
 /// Certificates that a validator remembers to have sent: three for each of the last views.
 pub const CERTIFICATES_REMEMBERED: usize = 64;
+/// Of these, how many a node that connects is told: what lets it enter the newest view.
+pub const CERTIFICATES_TOLD: usize = 4;
+/// Between two looks at who is connected.
+pub const CONNECTIONS_INTERVAL: Duration = Duration::from_millis(200);
 /// Nodes that don't vote that such a node keeps connections to because it wrote to them.
 pub const ACQUAINTANCES_MAX: usize = 64;
 /// Ids of transactions whose signature was checked outside the mempool, per generation of two.

@@ -2,7 +2,7 @@
 
 use super::{
     archive::{MAILBOX, one_second},
-    spreading::Spreading,
+    spreading::{Seat, Spreading},
     witness::Witness,
 };
 use crate::{
@@ -98,8 +98,11 @@ where
             forward: ForwardPolicy::SilentLeader,
         },
     );
-    let index = known.scheme.me().map(|it| it.index().get());
+    let seat = Seat {
+        index: known.scheme.me().map(|it| it.index().get()),
+        validators: u32::try_from(known.participants.len()).unwrap_or(u32::MAX),
+    };
     let (sender, receiver) = certificates;
-    let sender = Spreading::new(sender, index, known.participants.len());
+    let sender = Spreading::new(&context, sender, seat);
     engine.start(votes, (sender, receiver), resolver)
 }
