@@ -1,7 +1,7 @@
 //! Encoding: borsh (ADR 0003), with a bound on what is decoded.
 //!
-//! One value has one encoding, and [`decode`] refuses trailing bytes, so a digest of the
-//! bytes is a digest of the value.
+//! One value has one encoding: maps and sets are read in strict order (a feature of borsh), and
+//! [`decode`] refuses trailing bytes. So a digest of the bytes is a digest of the value.
 
 use borsh::{BorshDeserialize, BorshSerialize};
 
@@ -48,4 +48,19 @@ pub fn decode<T: BorshDeserialize>(
         return Err(DecodeError::TooLarge { what, got_bytes: bytes.len(), max_bytes });
     }
     borsh::from_slice(bytes).map_err(|e| DecodeError::Malformed { what, reason: e.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    #[test]
+    fn maps_and_sets_have_one_encoding() {
+        let read = |bytes: &[u8]| decode::<BTreeMap<u8, u8>>("map", bytes, 64);
+        assert!(read(&[2, 0, 0, 0, 1, 7, 2, 7]).is_ok());
+        assert!(read(&[2, 0, 0, 0, 2, 7, 1, 7]).is_err(), "keys out of order");
+        assert!(read(&[2, 0, 0, 0, 1, 7, 1, 7]).is_err(), "a key twice");
+        assert!(decode::<BTreeSet<u8>>("set", &[2, 0, 0, 0, 1, 1], 64).is_err());
+    }
 }
