@@ -112,6 +112,16 @@ fn an_honest_validator_contradicts_itself_neither_after_a_crash_nor_over_lossy_l
 }
 
 #[test]
+fn a_committee_in_which_certificates_go_to_a_few_stays_live() {
+    // Who misses votes needs a certificate of one of the few.
+    let lossy = run(&catalogue("loss").unwrap().scenario(16, 2), 50).unwrap();
+    assert_eq!(lossy.violations, []);
+    assert!(lossy.requests.iter().all(|it| it.end == End::Delivered), "{:?}", lossy.requests);
+    let evil = [1, 4, 7, 10, 13].map(|node| (node, Deviation::DoubleVoter));
+    play(16, &evil, 2, 51);
+}
+
+#[test]
 fn equal_seeds_give_equal_attacks() {
     let [first, again] = [(); 2].map(|()| play(4, &[(2, Deviation::EquivocatingLeader)], 3, 31));
     assert_eq!(first, again);

@@ -26,6 +26,15 @@ fn votes_grow_with_the_square_of_the_validators_and_the_overhead_hardly() {
 }
 
 #[test]
+fn a_node_gets_a_certificate_from_eight_validators_at_most() {
+    let point = simulated_scale(ScaleSize { validators: 16, workers: 0 }, 2).unwrap();
+    assert_eq!((point.requests, point.failed), (2, 0));
+    // Two of a block, and those of turns that were passed, or of blocks under way, beside them.
+    let received = messages(&point, "certificates") / 16.0;
+    assert!((4.0..=3.0 * 8.0).contains(&received), "{received} a node and block");
+}
+
+#[test]
 fn workers_that_do_not_vote_follow_and_requests_come_back() {
     let size = ScaleSize { validators: 4, workers: 4 };
     let point = simulated_scale(size, 3).unwrap();
