@@ -48,8 +48,8 @@ pub struct Unusual {
     pub idle_interval_ms: Option<u64>,
     /// When a silent leader is passed over.
     pub leader_timeout_ms: Option<u64>,
-    /// Whole blocks that are kept.
-    pub blocks_max: Option<u64>,
+    /// Whole blocks, and blocks with their history, that are kept.
+    pub blocks_kept: Option<u64>,
 }
 
 /// A mesh in a temporary folder.
@@ -88,7 +88,8 @@ impl Mesh {
         let times = [
             (unusual.idle_interval_ms, &mut parameters.idle_interval_ms),
             (unusual.leader_timeout_ms, &mut parameters.leader_timeout_ms),
-            (unusual.blocks_max, &mut local.retention.blocks_max),
+            (unusual.blocks_kept, &mut local.retention.blocks_max),
+            (unusual.blocks_kept, &mut local.retention.history_blocks),
         ];
         for (wanted, value) in times {
             *value = wanted.unwrap_or(*value);

@@ -142,7 +142,7 @@ pub struct SoakArgs {
     /// Of so many transactions one is a request of three stages that do nothing
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     pub request_every: u32,
-    /// Whole blocks that nodes keep [default: a tenth of the blocks, at least 5,120]
+    /// Whole blocks and their history that nodes keep [default: a tenth of the blocks, at least 5,120]
     #[arg(long, value_parser = clap::value_parser!(u64).range(1_024..))]
     pub keep: Option<u64>,
     /// Windows that figures are told by

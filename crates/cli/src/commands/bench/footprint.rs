@@ -1,7 +1,11 @@
-//! What nodes hold on disk, by part: lengths of files, in bytes.
+//! What nodes hold on disk, by part: lengths of files without their holes, in bytes. A store's
+//! file is made longer at once than it is written.
 
 use serde::Serialize;
-use std::{fs, path::Path};
+use std::{fs, os::unix::fs::MetadataExt as _, path::Path};
+
+/// Unit of the blocks that a file is told to take.
+const BLOCK_BYTES: u64 = 512;
 
 /// What a node holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -52,7 +56,7 @@ impl Footprint {
                 self.add_folder(data, &path);
             } else {
                 let place = path.strip_prefix(data).unwrap_or(&path).to_string_lossy();
-                self.add(&place, kind.len());
+                self.add(&place, kind.len().min(kind.blocks() * BLOCK_BYTES));
             }
         }
     }
@@ -76,16 +80,20 @@ impl Footprint {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write as _;
 
     #[test]
-    fn files_are_counted_with_their_part() {
+    fn files_are_counted_with_their_part_and_without_their_holes() {
         let folder = tempfile::tempdir().unwrap();
-        let write = |place: &str, bytes: usize| {
+        let write = |place: &str, pages: usize| {
             let path = folder.path().join(place);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, vec![0; bytes]).unwrap();
+            let mut file = fs::File::create(path).unwrap();
+            file.write_all(&vec![1; pages * 4_096]).unwrap();
+            file.sync_all().unwrap();
+            file
         };
-        write("store.redb", 1);
+        write("store.redb", 1).set_len(1 << 30).unwrap();
         write("ledger/ledger-votes/00", 2);
         write("ledger/ledger-blocks-values/00", 4);
         write("ledger/ledger-finalizations-keys/00", 8);
@@ -93,13 +101,13 @@ mod tests {
         write("ledger/ledger-snapshots/00", 32);
         write("network", 64);
         let expected = Footprint {
-            total_bytes: 127,
-            votes_bytes: 2,
-            blocks_bytes: 4,
-            certificates_bytes: 8,
-            cache_bytes: 16,
-            snapshots_bytes: 32,
-            store_bytes: 1,
+            total_bytes: 127 * 4_096,
+            votes_bytes: 2 * 4_096,
+            blocks_bytes: 4 * 4_096,
+            certificates_bytes: 8 * 4_096,
+            cache_bytes: 16 * 4_096,
+            snapshots_bytes: 32 * 4_096,
+            store_bytes: 4_096,
         };
         let found = Footprint::of(folder.path());
         assert_eq!(found, expected);

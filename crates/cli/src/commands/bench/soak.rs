@@ -78,7 +78,7 @@ enum Outcome {
 /// Measures and reports.
 pub async fn run(context: &Context, args: &SoakArgs) -> Done {
     let kept = args.keep.unwrap_or_else(|| (args.blocks / 10).max(KEEP_BLOCKS_MIN));
-    let unusual = Unusual { blocks_max: Some(kept), ..Unusual::default() };
+    let unusual = Unusual { blocks_kept: Some(kept), ..Unusual::default() };
     let measuring = async |load: &mut Load| measure(args, kept, load).await;
     let report = load::measured_on(args.nodes, unusual, measuring).await?;
     context.printer.answer(&report, text)?;
