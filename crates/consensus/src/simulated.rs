@@ -23,7 +23,7 @@ impl Transport for Simulated {
     type Peers = simulated::Manager<EngineKey, deterministic::Context>;
     type Blocker = simulated::Control<EngineKey, deterministic::Context>;
     type Sender = tap::Sender;
-    type Receiver = simulated::Receiver<EngineKey>;
+    type Receiver = tap::Receiver;
 }
 
 /// The simulated network's switchboard.

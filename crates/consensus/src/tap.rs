@@ -11,15 +11,19 @@ use crate::{
 };
 use commonware_actor::{Feedback, Unreliable};
 use commonware_p2p::{
-    CheckedSender, LimitedSender, Recipients, Sender as _, simulated, utils::limited,
+    CheckedSender, LimitedSender, Message, Recipients, Sender as _, simulated, utils::limited,
 };
 use commonware_runtime::{Clock as _, IoBufs, Spawner as _, Supervisor as _, deterministic};
-use commonware_utils::channel::mpsc;
+use commonware_utils::{NZUsize, channel::mpsc};
 use std::{
     fmt::Debug,
+    num::NonZeroUsize,
     sync::Arc,
     time::{Duration, SystemTime},
 };
+
+/// Messages that a simulated channel holds at most: those of 16 peers at the least.
+const SIMULATED_CAPACITY_MAX: NonZeroUsize = NZUsize!(8_192);
 
 type Inner = simulated::Sender<EngineKey, deterministic::Context>;
 type Unlimited = simulated::UnlimitedSender<EngineKey, deterministic::Context>;
@@ -182,13 +186,33 @@ impl CheckedSender for Checked<'_> {
     }
 }
 
+/// A node's receiver on one channel of the simulated network.
+#[derive(Debug)]
+pub struct Receiver(simulated::Receiver<EngineKey>);
+
+impl commonware_p2p::Receiver for Receiver {
+    type Error = <simulated::Receiver<EngineKey> as commonware_p2p::Receiver>::Error;
+    type PublicKey = EngineKey;
+
+    async fn recv(&mut self) -> Result<Message<EngineKey>, Self::Error> {
+        self.0.recv().await
+    }
+
+    /// As on a real network, quota by peers, but for large meshes: what reads from it takes
+    /// memory for that many messages at once, and a thousand nodes share one machine here.
+    fn capacity(&self) -> NonZeroUsize {
+        self.0.capacity().min(SIMULATED_CAPACITY_MAX)
+    }
+}
+
 /// Registers a node's channels.
 pub(crate) async fn register(
     control: &simulated::Control<EngineKey, deterministic::Context>,
-) -> Result<[(Inner, simulated::Receiver<EngineKey>); CHANNELS], simulated::Error> {
+) -> Result<[(Inner, Receiver); CHANNELS], simulated::Error> {
     let mut channels = Vec::with_capacity(CHANNELS);
     for channel in 0..CHANNELS {
-        channels.push(control.register(channel as u64, channel_quota(channel)).await?);
+        let (sender, receiver) = control.register(channel as u64, channel_quota(channel)).await?;
+        channels.push((sender, Receiver(receiver)));
     }
     channels.try_into().map_err(|_| simulated::Error::NetworkClosed)
 }
