@@ -19,6 +19,10 @@ use trustmesh_types::{
     codec::{self, DecodeError},
 };
 
+mod shared;
+
+pub use shared::SharedBlocks;
+
 /// Widest varint that a length takes.
 const LENGTH_BYTES_MAX: usize = 5;
 
@@ -53,12 +57,14 @@ impl LedgerBlock {
     /// # Errors
     /// [`DecodeError`] when it is no block, or not its one encoding.
     pub fn decode_bytes(encoded: Bytes) -> Result<Self, DecodeError> {
-        let block = Block::decode(&encoded)?;
-        if codec::encode(&block) != encoded {
-            let reason = "not the canonical encoding".to_owned();
-            return Err(DecodeError::Malformed { what: "block", reason });
-        }
-        Ok(Self::of(block, encoded))
+        shared::block(encoded, |encoded| {
+            let block = Block::decode(&encoded)?;
+            if codec::encode(&block) != encoded {
+                let reason = "not the canonical encoding".to_owned();
+                return Err(DecodeError::Malformed { what: "block", reason });
+            }
+            Ok(Self::of(block, encoded))
+        })
     }
 
     fn of(block: Block, encoded: Bytes) -> Self {

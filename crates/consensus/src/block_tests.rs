@@ -1,10 +1,11 @@
 //! The bytes of a block are a format that nodes of different builds share: changing this
 //! golden is a deliberate act named in CHANGELOG.
 
-use crate::{LedgerBlock, testing};
+use crate::{LedgerBlock, SharedBlocks, testing};
 use bytes::Bytes;
 use commonware_codec::{DecodeExt as _, Encode as _};
 use commonware_cryptography::Digestible as _;
+use std::sync::Arc;
 use trustmesh_types::{Block, Digest, codec};
 
 fn sample() -> Block {
@@ -51,4 +52,19 @@ fn the_bytes_of_transactions_are_counted_without_the_header() {
     let block = LedgerBlock::new(sample());
     let expected: usize = block.block().transactions.iter().map(|t| codec::encode(t).len()).sum();
     assert_eq!(block.transaction_bytes(), expected);
+}
+
+#[test]
+fn blocks_are_shared_only_while_somebody_wants_them_to_be() {
+    let bytes = Bytes::from(codec::encode(&sample()));
+    let two = || [(); 2].map(|()| LedgerBlock::decode_bytes(bytes.clone()).unwrap());
+    let same = |[one, other]: &[LedgerBlock; 2]| Arc::ptr_eq(one.block(), other.block());
+    assert!(!same(&two()));
+    let shared = SharedBlocks::begin();
+    assert!(same(&two()));
+    let mut other = bytes.to_vec();
+    other.push(0);
+    assert!(LedgerBlock::decode_bytes(other.into()).is_err());
+    drop(shared);
+    assert!(!same(&two()));
 }

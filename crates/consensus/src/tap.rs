@@ -22,8 +22,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// Messages that a simulated channel holds at most: those of 16 peers at the least.
-const SIMULATED_CAPACITY_MAX: NonZeroUsize = NZUsize!(8_192);
+/// Messages that a simulated channel holds at most: those of 8 peers at the least.
+const SIMULATED_CAPACITY_MAX: NonZeroUsize = NZUsize!(4_096);
 
 type Inner = simulated::Sender<EngineKey, deterministic::Context>;
 type Unlimited = simulated::UnlimitedSender<EngineKey, deterministic::Context>;

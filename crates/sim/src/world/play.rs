@@ -24,6 +24,7 @@ use commonware_runtime::{
     deterministic::{self, Context},
 };
 use std::{sync::Arc, time::Duration};
+use trustmesh_consensus::SharedBlocks;
 use trustmesh_types::memory::Memory;
 
 /// What one turn of the runtime's loop takes in virtual time: a task that passes work on
@@ -60,8 +61,8 @@ pub(crate) fn watch(scenario: &Scenario, seed: u64) -> Result<Watched, SimError>
         .with_seed(seed)
         .with_cycle(CYCLE)
         .with_start_time(clock::start());
-    // Every node checks the same signatures: the process need check each once.
-    let _memory = Memory::begin();
+    // Every node checks the same signatures and holds the same blocks: once in the process will do.
+    let (_memory, _blocks) = (Memory::begin(), SharedBlocks::begin());
     deterministic::Runner::new(config).start(|context| play(context, scenario, seed))
 }
 
