@@ -169,6 +169,11 @@ impl<R: Read> Reader<R> {
         &self.head
     }
 
+    /// The checksum of what was read so far; at the end, the file's.
+    pub const fn checksum(&self) -> &Digest {
+        &self.checksum
+    }
+
     /// The next block; `None` when the file has ended and its checksum holds.
     ///
     /// # Errors

@@ -95,6 +95,7 @@ mod tests {
             "debug bundle --config node.toml --out bundle.tar.gz",
             "ledger export --out chain.tmchain --from 1 --to 9",
             "ledger import chain.tmchain --genesis genesis.json",
+            "ledger import chain.tmchain --config node.toml -o json",
             "app deploy a.wasm --key operator.key",
             "workflow create w.yaml --name w",
             "policy set zone.yaml --key operator.key",

@@ -32,7 +32,7 @@ use std::{
     path::Path,
     time::Duration,
 };
-use trustmesh_state::NodeView;
+use trustmesh_state::{NodeView, State};
 use trustmesh_types::records::NodeInfo;
 
 /// Peers beside those known at the start that mailboxes have room for.
@@ -103,6 +103,33 @@ pub async fn start_node(options: NodeOptions) -> Result<(Handle, Streams, Ending
         }
         Err(error) => Err(error),
     }
+}
+
+/// Writes a chain that was kept elsewhere into a directory that holds no ledger: blocks from
+/// height 1 on as they are encoded, each with its finality certificate (empty where a later one
+/// makes it final), all of them checked, and the state after the last one. Blocks the calling
+/// thread.
+///
+/// # Errors
+/// [`StartError::Restore`], also for the first error among the blocks, and
+/// [`StartError::Failed`]; what is in the directory then is of no use.
+pub fn restore_chain(
+    directory: &Path,
+    partition: &str,
+    state: &State,
+    blocks: impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), String>> + Send,
+) -> Result<(), StartError> {
+    let config = engine_tokio::Config::new().with_storage_directory(directory);
+    let work = || {
+        engine_tokio::Runner::new(config).start(|context| async move {
+            engine::restore(&context, partition, state, blocks).await
+        })
+    };
+    let directory = directory.display().to_string();
+    // The caller may be a runtime's thread, which can't run another one.
+    std::thread::scope(|scope| scope.spawn(work).join())
+        .map_err(|panic| LedgerFailed::from_panic(directory.clone(), &*panic))?
+        .map_err(|reason| StartError::Restore { directory, reason })
 }
 
 /// Finds out early what the engine would only panic over.

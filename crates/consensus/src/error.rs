@@ -162,6 +162,14 @@ pub enum StartError {
     /// The snapshot to start from can't be trusted.
     #[error("the snapshot of the ledger that another node gave is not used: {0}")]
     Snapshot(#[from] SnapshotError),
+    /// A chain that was kept elsewhere can't be put there.
+    #[error("the chain can't be written into {directory}: {reason}")]
+    Restore {
+        /// Where.
+        directory: String,
+        /// What is wrong with the chain, or what the runtime says.
+        reason: String,
+    },
     /// The address to listen on can't be used.
     #[error(
         "can't listen on {address} for other nodes: {reason}; free the port or set listen.p2p to another"

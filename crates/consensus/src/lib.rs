@@ -60,11 +60,11 @@ mod votes;
 mod votes_tests;
 mod wire;
 
-pub use block::LedgerBlock;
+pub use block::{LedgerBlock, SharedBlocks};
 pub use certificate::{CertificateError, verify_certificate};
 pub use conduct::{Chosen, Conduct};
 #[cfg(not(test))]
-pub use daemon::{Ending, start_node};
+pub use daemon::{Ending, restore_chain, start_node};
 pub use engine::{
     BLOCKS_CHANNEL, CHANNEL_NAMES, CHANNELS, Network, Transport, VOTES_CHANNEL, channel_quota,
     max_message_size,

@@ -93,6 +93,16 @@ pub enum GuardError {
         /// The directory.
         path: PathBuf,
     },
+    /// There is a ledger already.
+    #[error(
+        "data directory {} holds a ledger: a chain is written only where none is; a node that has its ledger \
+         needs nothing but to be started",
+        path.display()
+    )]
+    Occupied {
+        /// The directory.
+        path: PathBuf,
+    },
     /// It belongs to another network.
     #[error(
         "data directory {} belongs to network {found}, the genesis is that of {expected}: use the right genesis, or another data_dir",
@@ -272,7 +282,7 @@ pub(crate) fn look(
     }
 }
 
-fn io(action: &'static str, path: &Path, error: &std::io::Error) -> GuardError {
+pub(crate) fn io(action: &'static str, path: &Path, error: &std::io::Error) -> GuardError {
     GuardError::Io { action, path: path.to_owned(), reason: error.to_string() }
 }
 

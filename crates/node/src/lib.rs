@@ -27,6 +27,7 @@ mod metrics;
 mod pruning;
 mod readying;
 mod recorder;
+pub mod restore;
 mod run;
 mod sampling;
 mod stop;

@@ -43,7 +43,7 @@ use trustmesh_types::{PublicKey, SecretKey, codec, genesis::Genesis, records::No
 /// Threads of this crate's runtime, and of the ledger's.
 const THREADS: usize = 2;
 /// Prefix of the ledger's partitions in its directory.
-const PARTITION: &str = "ledger";
+pub(crate) const PARTITION: &str = "ledger";
 /// Stopping takes no longer, but for the seal of the data directory, which has a bound too.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// What is left of a runtime gets this long at least.
@@ -97,7 +97,9 @@ pub fn run_node(config: &Path) -> Result<(), NodeError> {
 }
 
 /// Who this node is, of which network.
-fn identity(config: &NodeConfig) -> Result<(Genesis, SecretKey, Vec<NodeInfo>), NodeError> {
+pub(crate) fn identity(
+    config: &NodeConfig,
+) -> Result<(Genesis, SecretKey, Vec<NodeInfo>), NodeError> {
     let genesis = config.load_genesis()?;
     let key = keystore::load(&config.key)?;
     if let Some(path) = &config.join {
@@ -190,9 +192,9 @@ async fn serve(config: NodeConfig) -> Result<Stopped, NodeError> {
     let (guard, parts) =
         DataGuard::take(&config.data_dir, &network, &key.public(), layout.clone())?;
     let votes_unknown = !parts.prepared();
-    if votes_unknown && layout.validator && !layout.ledger.exists() {
+    if votes_unknown && layout.validator && !parts.has_votes() {
         tracing::warn!(
-            "no data of this validator: it follows, and votes when the network has a new committee; \
+            "no votes of this validator: it follows, and votes when the network has a new committee; \
              only one that has never run may vote at once (trustmesh node prepare)"
         );
     }

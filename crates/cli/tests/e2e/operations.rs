@@ -2,6 +2,7 @@
 //! files.
 
 use crate::{
+    daemon::{Daemon, eventually},
     mesh::{Mesh, one_at_a_time},
     run::Run,
 };
@@ -9,9 +10,11 @@ use flate2::read::GzDecoder;
 use serde_json::Value;
 use std::{
     collections::BTreeMap, fs, io::Read as _, os::unix::fs::PermissionsExt as _, path::Path,
+    time::Duration,
 };
 
 const CONFIG: &str = "node-1/node.toml";
+const CATCH_UP: Duration = Duration::from_secs(60);
 
 /// The level that the doctor gives for what it looked at.
 fn level(run: &Run, check: &str) -> String {
@@ -131,4 +134,50 @@ fn a_chain_is_exported_and_checked_without_any_node() {
     bytes.truncate(middle);
     mesh.write("short.tmchain", &bytes);
     assert_eq!(mesh.run(&["ledger", "import", "short.tmchain"]).code, Some(1));
+}
+
+#[test]
+fn a_node_without_data_goes_on_from_an_exported_chain() {
+    let _turn = one_at_a_time();
+    let mesh = Mesh::up();
+    let devices = ["truck", "van"];
+    devices.iter().for_each(|name| drop(mesh.register(name)));
+    mesh.run(&["ledger", "export", "--out", "all.tmchain"]).ok();
+    mesh.run(&["ledger", "export", "--out", "piece.tmchain", "--from", "2"]).ok();
+    let config = "node-2/node.toml";
+    let import = |file| mesh.run(&["ledger", "import", file, "--config", config, "-o", "json"]);
+    import("all.tmchain").refused(1, &["in use by another process"]);
+    mesh.stop();
+    import("all.tmchain").refused(1, &["holds a ledger"]);
+
+    // Of what does not hold nothing is left.
+    let data = mesh.folder().join("node-2/data");
+    fs::rename(&data, mesh.folder().join("lost")).expect("moved away");
+    import("piece.tmchain").refused(2, &["begins at block 2"]);
+    let mut bytes = fs::read(mesh.folder().join("all.tmchain")).expect("a file");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    mesh.write("damaged.tmchain", &bytes);
+    assert_eq!(import("damaged.tmchain").code, Some(1));
+    assert!(!data.join("ledger").exists());
+
+    let imported = import("all.tmchain").json();
+    let height = imported["final_height"].as_u64().expect("a height");
+    assert!(imported["data_dir"].as_str().is_some_and(|it| it.ends_with("node-2/data")));
+    import("all.tmchain").refused(1, &["holds a ledger"]);
+
+    // Alone it can't have the blocks from anybody else.
+    let mut alone = Daemon::start(&mesh.config(2));
+    alone.until_ready();
+    let status = || mesh.run(&["ledger", "status", "--endpoint", "node-2", "-o", "json"]).json();
+    eventually("its own blocks are executed", CATCH_UP, || status()["height"] == height);
+    assert_eq!(status()["votes"], false, "it may have voted before");
+    let verified = mesh.run(&["ledger", "verify", "--endpoint", "node-2", "-o", "json"]).json();
+    assert_eq!((&verified["height"], &verified["mismatch"]), (&Value::from(height), &Value::Null));
+    drop(alone);
+
+    mesh.start();
+    mesh.until_caught_up("node-2", CATCH_UP);
+    mesh.register("lorry");
+    mesh.agree();
 }

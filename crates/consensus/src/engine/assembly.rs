@@ -83,12 +83,8 @@ pub(super) async fn assemble<E: Runtime, T: Transport>(
     }
 
     let store = CommitteeStore::new(&partition);
-    let lowest_kept = Arc::new(AtomicU64::new(0));
-    let snapshots = Snapshots {
-        partition: format!("{partition}-snapshots"),
-        network: id,
-        floor: Arc::clone(&lowest_kept),
-    };
+    let snapshots = Snapshots::new(&partition, id);
+    let lowest_kept = Arc::clone(&snapshots.floor);
     if let Some(snapshot) = snapshot {
         let trusted = snapshot.trust(&mut context, &genesis)?;
         floor::install(&context, &store, &snapshots, &trusted, &snapshot)

@@ -10,6 +10,7 @@ mod assembly;
 mod floor;
 mod lazy;
 mod network_marker;
+mod restoring;
 mod spreading;
 mod supervisor;
 mod terms;
@@ -17,6 +18,7 @@ mod transport;
 mod witness;
 
 pub(crate) use lazy::Gate;
+pub(crate) use restoring::restore;
 pub(crate) use supervisor::start;
 pub use transport::{
     BLOCKS_CHANNEL, CHANNEL_NAMES, CHANNELS, Network, Transport, VOTES_CHANNEL, channel_quota,

@@ -70,6 +70,12 @@ pub(crate) fn read_frame(network: &NetworkId, bytes: &[u8]) {
 }
 
 impl Snapshots {
+    /// Those of a ledger's partitions.
+    pub(crate) fn new(partition: &str, network: NetworkId) -> Self {
+        let floor = Arc::new(AtomicU64::new(0));
+        Self { partition: format!("{partition}-snapshots"), network, floor }
+    }
+
     /// Heights of the snapshots there are, newest first.
     async fn heights(&self, storage: &impl Storage) -> Result<Vec<u64>, RuntimeError> {
         let names = match storage.scan(&self.partition).await {

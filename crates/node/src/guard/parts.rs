@@ -40,6 +40,11 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
+    /// Whether there is anything of a ledger.
+    pub(crate) fn has_ledger(&self) -> Result<bool, GuardError> {
+        holds_any(&self.ledger)
+    }
+
     /// Whether a file is of the votes.
     pub(crate) fn is_of_votes(&self, path: &Path) -> bool {
         let of_ledger = path.strip_prefix(&self.ledger).ok();
@@ -86,6 +91,11 @@ impl Parts {
     /// Whether the directory was made for a node that had never run.
     pub(crate) const fn prepared(&self) -> bool {
         self.marker.prepared
+    }
+
+    /// Whether there were votes when the directory was last looked at.
+    pub(crate) const fn has_votes(&self) -> bool {
+        self.marker.made.votes
     }
 
     /// Notes the parts that there are now; gives whether all are.

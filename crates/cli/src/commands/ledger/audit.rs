@@ -60,6 +60,8 @@ pub enum Mismatch {
 pub struct Audit {
     finality: Finality,
     state: State,
+    /// The state after the last block that a certificate came with.
+    final_state: State,
     parent: Digest,
     entropy: [u8; 32],
     /// What has been checked so far.
@@ -86,6 +88,7 @@ impl Audit {
         Ok(Self {
             finality: Finality::new(genesis.network_id(), entropy),
             parent: genesis.block(state.root()).digest(),
+            final_state: state.clone(),
             state,
             entropy,
             checked: Checked::default(),
@@ -95,6 +98,11 @@ impl Audit {
     /// Root of the state after the last block that passed.
     pub fn state_root(&self) -> Digest {
         self.state.root()
+    }
+
+    /// The state at [`Checked::final_height`].
+    pub const fn final_state(&self) -> &State {
+        &self.final_state
     }
 
     /// Checks the next block, and its certificate if it comes with one.
@@ -119,6 +127,7 @@ impl Audit {
             self.finality.check(self.state.committee(), &digest, certificate)?;
             self.checked.certificates += 1;
             self.checked.final_height = next;
+            self.final_state = executed.state.clone();
         }
         self.state = executed.state;
         self.parent = digest;

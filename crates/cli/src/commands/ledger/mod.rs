@@ -65,12 +65,17 @@ blocks that it keeps against them, without executing them: it says from where on
 
 Blocks, finality certificates and receipts, with a checksum; docs/operations.md has the format.")]
     Export(export::ExportArgs),
-    /// Check an exported chain by the genesis alone, without any node
-    #[command(after_help = "Example:
+    /// Check an exported chain by the genesis alone, and give it to a node that has none
+    #[command(after_help = "Examples:
   trustmesh ledger import chain.tmchain --genesis genesis.json
+  trustmesh ledger import chain.tmchain --config node.toml
 
-A file that begins at block 1 is executed again from genesis, as `ledger verify` does. Nothing is
-written into a node's data directory: a node that has lost blocks fetches them from its peers.")]
+A file that begins at block 1 is executed again from genesis, as `ledger verify` does.
+
+With --config the chain is then written into the data directory of that node, which must be stopped
+and hold no ledger. The node goes through the blocks when it starts, and has the newer ones from its
+peers. Votes do not come with a chain: a validator that has run before follows, and votes when the
+network has a new committee.")]
     Import(import::ImportArgs),
 }
 
