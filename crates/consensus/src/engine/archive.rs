@@ -153,7 +153,7 @@ pub(super) async fn start<E: Runtime, T: Transport>(
     );
     let (finalizations, blocks) = open(context, &partition, &cache).await?;
     let oldest = blocks.first_index().unwrap_or(1);
-    let gate = Gate::new(epoch_blocks);
+    let gate = Gate::new(epoch_blocks, blocks.last_index().unwrap_or(0));
     let finalizations = Lazy::new(finalizations, gate.clone());
     let blocks = Lazy::new(blocks, gate.clone());
     let (actor, chain, _) = Actor::<_, Standard<LedgerBlock>, _, _, _, _, _>::init(

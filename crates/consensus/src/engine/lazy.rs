@@ -4,10 +4,13 @@
 //! What holds:
 //! - a block with transactions, or at the end of an epoch, is on disk before it is delivered, and
 //!   all before it;
-//! - of empty blocks at most [`LAZY_BLOCKS_MAX`] are not. A crash loses them here, not on the
-//!   network: a validator has each on disk, in the engine's cache, before it votes for it;
+//! - of empty blocks at most [`LAZY_BLOCKS_MAX`] are not, the newest ones, each put after the one
+//!   before it. A crash loses them here, not on the network: a validator has each on disk, in the
+//!   engine's cache, before it votes for it;
 //! - the engine is told that a block was dealt with only once it is on disk ([`Gate`]), so it
-//!   asks for lost ones again, and delivers them again.
+//!   asks for lost ones again, and delivers them again. It delivers a bounded number before it
+//!   waits for that, so a block that fills a gap is brought to disk at once: nothing may come
+//!   after it that would.
 
 use crate::{block::LedgerBlock, limits::LAZY_BLOCKS_MAX};
 use commonware_consensus::{
@@ -18,6 +21,7 @@ use commonware_consensus::{
 use commonware_cryptography::Digestible;
 use commonware_runtime::Handle;
 use commonware_storage::archive::Identifier;
+use commonware_utils::sync::Notify;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -25,6 +29,8 @@ use std::{
 
 #[derive(Debug, Default)]
 struct Marks {
+    /// The height after the highest one that was put.
+    next: u64,
     /// Blocks put since one was last due.
     put: u64,
     /// How often it was time to go to disk.
@@ -41,17 +47,29 @@ struct Marks {
 
 /// Knows which blocks are on disk. Clones are the same one.
 #[derive(Debug, Clone)]
-pub(crate) struct Gate(Arc<Mutex<Marks>>);
+pub(crate) struct Gate(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    marks: Mutex<Marks>,
+    moved: Notify,
+}
 
 impl Gate {
-    /// Of a chain with epochs of so many blocks.
-    pub(crate) fn new(epoch_blocks: u64) -> Self {
-        Self(Arc::new(Mutex::new(Marks { epoch_blocks, ..Marks::default() })))
+    /// Of a chain with epochs of so many blocks, of which those up to `last` are there.
+    pub(crate) fn new(epoch_blocks: u64, last: u64) -> Self {
+        let marks = Marks { next: last.saturating_add(1), epoch_blocks, ..Marks::default() };
+        Self(Arc::new(Shared { marks: Mutex::new(marks), moved: Notify::default() }))
     }
 
     fn marks(&self) -> MutexGuard<'_, Marks> {
         // Every change of it is whole even when its caller panics later.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.marks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ready when more may pass than when this was called.
+    pub(crate) fn moved(&self) -> impl Future<Output = ()> + Send + '_ {
+        self.0.moved.notified()
     }
 
     /// Whether all blocks up to `height` that were put are on disk.
@@ -66,7 +84,9 @@ impl Gate {
         marks.put += 1;
         let ends_epoch =
             height.saturating_add(1).checked_rem(marks.epoch_blocks).is_some_and(|rest| rest == 0);
-        if !empty || ends_epoch || marks.put >= LAZY_BLOCKS_MAX {
+        let in_order = height == marks.next;
+        marks.next = marks.next.max(height.saturating_add(1));
+        if !empty || ends_epoch || !in_order || marks.put >= LAZY_BLOCKS_MAX {
             (marks.put, marks.due) = (0, marks.due + 1);
         }
     }
@@ -90,6 +110,8 @@ impl Gate {
     fn end(&self, number: u64) {
         let mut marks = self.marks();
         marks.syncing = marks.syncing.split_off(&(number + 1));
+        drop(marks);
+        self.0.moved.notify_waiters();
     }
 }
 
@@ -243,10 +265,11 @@ impl<A: Certificates> Certificates for Lazy<A> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures::FutureExt as _;
 
     #[test]
     fn an_empty_block_passes_only_once_a_sync_that_covers_it_has_ended() {
-        let gate = Gate::new(1 << 16);
+        let gate = Gate::new(1 << 16, 0);
         gate.put(1, true);
         assert_eq!(gate.due(), 0, "an empty block alone is not brought to disk");
         assert!(!gate.passes(1) && gate.passes(0));
@@ -261,7 +284,7 @@ mod tests {
 
     #[test]
     fn a_later_sync_covers_earlier_ones_and_not_the_other_way_round() {
-        let gate = Gate::new(1 << 16);
+        let gate = Gate::new(1 << 16, 0);
         gate.put(1, false);
         let first = gate.begin();
         gate.put(2, false);
@@ -278,10 +301,36 @@ mod tests {
 
     #[test]
     fn empty_blocks_go_to_disk_together() {
-        let gate = Gate::new(1 << 16);
+        let gate = Gate::new(1 << 16, 0);
         for height in 1..=3 * LAZY_BLOCKS_MAX {
             gate.put(height, true);
             assert_eq!(gate.due(), height / LAZY_BLOCKS_MAX, "after block {height}");
         }
+    }
+
+    #[test]
+    fn what_fills_a_gap_or_makes_one_goes_to_disk_at_once() {
+        let gate = Gate::new(1 << 16, 7);
+        gate.put(8, true);
+        assert_eq!(gate.due(), 0);
+        // The last block that is known; the one before it; the rest of the gap.
+        for (due, height) in [20, 19, 9, 18].into_iter().enumerate() {
+            gate.put(height, true);
+            assert_eq!(gate.due(), 1 + due as u64, "after block {height}");
+        }
+        gate.put(21, true);
+        assert_eq!(gate.due(), 4, "the chain goes on in order");
+    }
+
+    #[test]
+    fn who_waits_is_told_when_a_sync_has_ended() {
+        let gate = Gate::new(1 << 16, 0);
+        gate.put(1, false);
+        let number = gate.begin();
+        let moved = gate.moved();
+        assert!(moved.now_or_never().is_none());
+        let moved = gate.moved();
+        gate.end(number);
+        assert!(moved.now_or_never().is_some() && gate.passes(1));
     }
 }

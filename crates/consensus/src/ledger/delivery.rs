@@ -16,6 +16,7 @@ use crate::{
     runtime::{self, Runtime},
 };
 use commonware_cryptography::{Digested, Digestible as _, sha256};
+use commonware_macros::select;
 use commonware_utils::{
     Acknowledgement as _,
     acknowledgement::Exact,
@@ -93,18 +94,26 @@ impl Delivery {
                 }
             }
         }
+        let gate = self.gate.clone();
         let mut held: VecDeque<(u64, Exact)> = VecDeque::new();
-        while let Some((block, acknowledgement)) = blocks.recv().await {
-            let block = block.inner().clone();
-            let height = block.number();
-            if height > self.ledger.height() && !self.take(&context, block).await {
-                // Dropping the acknowledgement stops the engine's delivery as well.
-                return;
-            }
-            held.push_back((height, acknowledgement));
-            while let Some((_, ready)) = held.pop_front_if(|(height, _)| self.gate.passes(*height))
-            {
+        loop {
+            // The engine may deliver no more until it has these, so nothing else may come.
+            let moved = gate.moved();
+            while let Some((_, ready)) = held.pop_front_if(|(height, _)| gate.passes(*height)) {
                 ready.acknowledge();
+            }
+            select! {
+                _ = moved => {},
+                incoming = blocks.recv() => {
+                    let Some((block, acknowledgement)) = incoming else { return };
+                    let block = block.inner().clone();
+                    let height = block.number();
+                    if height > self.ledger.height() && !self.take(&context, block).await {
+                        // Dropping the acknowledgement stops the engine's delivery as well.
+                        return;
+                    }
+                    held.push_back((height, acknowledgement));
+                },
             }
         }
     }
