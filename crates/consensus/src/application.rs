@@ -44,10 +44,34 @@ pub(crate) struct LedgerApplication {
     pub(crate) entropy: [u8; 32],
     /// Takes final blocks.
     pub(crate) finalized: mpsc::UnboundedSender<FinalBlock>,
-    /// The newest view that became final.
-    pub(crate) view: Arc<AtomicU64>,
+    /// How far the chain is known to be final.
+    pub(crate) tip: Arc<Tip>,
     /// What an evil node does otherwise; honest ones have none.
     pub(crate) conduct: Option<Arc<dyn Conduct>>,
+}
+
+/// The newest block that this node knows to be final, whether or not it has those before.
+#[derive(Debug, Default)]
+pub(crate) struct Tip {
+    view: AtomicU64,
+    height: AtomicU64,
+}
+
+impl Tip {
+    fn tell(&self, view: u64, height: u64) {
+        self.view.store(view, Ordering::Relaxed);
+        self.height.fetch_max(height, Ordering::Relaxed);
+    }
+
+    /// Its view, which begins anew with each committee.
+    pub(crate) fn view(&self) -> u64 {
+        self.view.load(Ordering::Relaxed)
+    }
+
+    /// Its height.
+    pub(crate) fn height(&self) -> u64 {
+        self.height.load(Ordering::Relaxed)
+    }
 }
 
 impl<E: Runtime> Application<E> for LedgerApplication {
@@ -86,7 +110,7 @@ impl Reporter for LedgerApplication {
                     return Feedback::Closed;
                 }
             }
-            Update::Tip(round, _, _) => self.view.store(round.view().get(), Ordering::Relaxed),
+            Update::Tip(round, height, _) => self.tip.tell(round.view().get(), height.get()),
         }
         Feedback::Ok
     }

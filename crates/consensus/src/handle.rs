@@ -2,6 +2,7 @@
 
 use crate::{
     acquaintances::Acquaintances,
+    application::Tip,
     certificate,
     committees::{Awaited, Committees, Handovers},
     error::{SendError, SubmitError},
@@ -17,10 +18,7 @@ use commonware_utils::channel::{
     mpsc::{self, error::TrySendError},
     oneshot, watch,
 };
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::Arc;
 use trustmesh_state::{Finalized, Handover, State};
 use trustmesh_types::{
     Block, PublicKey, SignedTransaction, TxId, codec,
@@ -36,6 +34,8 @@ pub struct Status {
     pub height: u64,
     /// Its timestamp, Unix milliseconds.
     pub timestamp_ms: u64,
+    /// Height of the newest block that this node knows to be final; it may lack some before.
+    pub tip: u64,
     /// The newest view that this node knows to be final.
     pub view: u64,
     /// Transactions that wait for a block.
@@ -78,7 +78,7 @@ pub(crate) struct Parts {
     pub(crate) outbox: mpsc::Sender<Outgoing>,
     pub(crate) chain: Chain,
     pub(crate) kept: Kept,
-    pub(crate) view: Arc<AtomicU64>,
+    pub(crate) tip: Arc<Tip>,
     pub(crate) height: watch::Receiver<u64>,
     pub(crate) members: watch::Receiver<u64>,
     pub(crate) acquaintances: Acquaintances,
@@ -163,7 +163,8 @@ impl Handle {
             votes: validator && committee.number >= self.0.committees.votes_from(),
             height: state.height(),
             timestamp_ms: state.timestamp_ms(),
-            view: self.0.view.load(Ordering::Relaxed),
+            tip: self.0.tip.height().max(state.height()),
+            view: self.0.tip.view(),
             pending: self.0.pool.len(),
         }
     }

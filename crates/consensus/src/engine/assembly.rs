@@ -37,7 +37,7 @@ use commonware_utils::{
     channel::{mpsc, watch},
     sync::Mutex,
 };
-use std::sync::{Arc, atomic::AtomicU64};
+use std::sync::Arc;
 use trustmesh_state::State;
 use trustmesh_types::{PublicKey, message::Message};
 
@@ -114,10 +114,10 @@ pub(super) async fn assemble<E: Runtime, T: Transport>(
         clock,
         entropy,
         finalized: final_blocks,
-        view: Arc::new(AtomicU64::new(0)),
+        tip: Arc::default(),
         conduct,
     };
-    let view = Arc::clone(&application.view);
+    let known = Arc::clone(&application.tip);
     let cache = archive::page_cache();
     let Network { peers, blocker, channels } = network;
     let [votes, certificates, resolver, spread, fetches, transactions, messages] = channels;
@@ -219,7 +219,7 @@ pub(super) async fn assemble<E: Runtime, T: Transport>(
         outbox: wires.outbox,
         chain: archive.chain,
         kept: Kept::new(archive.oldest, lowest_kept),
-        view,
+        tip: known,
         height,
         members,
         acquaintances: Acquaintances::default(),

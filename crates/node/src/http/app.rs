@@ -116,8 +116,8 @@ impl App {
             Some("no block is final yet: it needs a quorum of validators".to_owned())
         } else if silent_ms > patience_ms {
             Some(format!("the newest block is {silent_ms} ms old: catching up, or no quorum"))
-        } else if recorded.saturating_add(HISTORY_LAG_BLOCKS_MAX) < status.height {
-            Some(format!("at block {recorded} of {}", status.height))
+        } else if recorded.saturating_add(HISTORY_LAG_BLOCKS_MAX) < status.tip {
+            Some(format!("at block {recorded} of {}", status.tip))
         } else {
             None
         };
