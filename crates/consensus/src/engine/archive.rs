@@ -45,7 +45,7 @@ const PENDING_ACKNOWLEDGEMENTS: NonZeroUsize = NZUsize!(16);
 
 /// A page cache that the whole engine shares.
 pub(super) fn page_cache() -> CacheRef {
-    CacheRef::new(NZU16!(4084), NZUsize!(512))
+    CacheRef::new(NZU16!(4084), NZUsize!(128))
 }
 
 fn archive<C>(

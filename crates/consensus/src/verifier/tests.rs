@@ -42,7 +42,7 @@ fn world() -> World {
         clock: ClockOffset::default(),
         entropy: [5; 32],
         finalized: mpsc::unbounded_channel().0,
-        view: Arc::default(),
+        tip: Arc::default(),
         conduct: None,
     };
     World { application, genesis: block, state, leader: testing::validator(0).public() }

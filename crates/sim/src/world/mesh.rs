@@ -12,7 +12,7 @@ use super::{
 use crate::{
     adversary::{
         Adversary, Ring,
-        engine::{self, Evil, Switch},
+        engine::{Ends, Evil, Switch},
     },
     derive,
     deviation::Deviation,
@@ -31,7 +31,7 @@ use std::{
     time::Duration,
 };
 use trustmesh_agent::{Agent, Config};
-use trustmesh_consensus::{ClockOffset, Handle, Options};
+use trustmesh_consensus::{ClockOffset, Handle, Meter, Options};
 use trustmesh_types::Digest;
 
 /// How one gets at a running node.
@@ -77,6 +77,12 @@ struct Running {
     driver: Task<()>,
 }
 
+/// A node that is on the network and has yet to start.
+struct Life {
+    context: Context,
+    ends: Ends,
+}
+
 #[derive(Default)]
 struct Slot {
     disk: Disk,
@@ -106,13 +112,13 @@ pub(crate) struct Mesh {
 
 impl Mesh {
     /// A network whose nodes are all linked and not yet started.
-    pub(crate) async fn new(
+    pub(crate) fn new(
         context: &Context,
         scenario: &Scenario,
         cast: Cast,
         recorder: Recorder,
     ) -> Result<Self, SimError> {
-        let network = Network::new(context, scenario, &cast).await?;
+        let network = Network::new(context, scenario, &cast)?;
         let interval_ms = scenario.parameters.snapshot_interval_ms;
         let mut mesh = Self {
             context: context.child("mesh"),
@@ -164,10 +170,15 @@ impl Mesh {
         self.unleashed.on();
     }
 
-    /// Starts every node.
+    /// Starts every node, once all are on the network.
     pub(crate) async fn start_all(&mut self) -> Result<(), SimError> {
+        let mut lives = Vec::with_capacity(self.slots.len());
         for node in 0..self.slots.len() {
-            self.start(node).await?;
+            lives.push(self.enter(node).await?);
+        }
+        self.network.open().await?;
+        for (node, life) in lives.into_iter().enumerate() {
+            self.begin(node, life).await?;
         }
         Ok(())
     }
@@ -242,19 +253,33 @@ impl Mesh {
 
     /// Starts a node from what is durable, if it does not run.
     async fn start(&mut self, node: usize) -> Result<(), SimError> {
-        let (evil, timeout) = (self.evil(node), self.leader_timeout);
+        if self.slots.get(node).is_none_or(|slot| slot.running.is_some()) {
+            return Ok(());
+        }
+        let life = self.enter(node).await?;
+        self.begin(node, life).await
+    }
+
+    /// Puts a node on the network for its next life.
+    async fn enter(&mut self, node: usize) -> Result<Life, SimError> {
+        let ends = self.network.ends(node)?;
+        let lives = self.slots.get_mut(node).map_or(0, |slot| {
+            slot.lives += 1;
+            slot.lives
+        });
+        let context =
+            self.context.child("node").with_attribute("node", node).with_attribute("life", lives);
+        let evil: (_, Arc<dyn Meter>) = (self.evil(node), self.recorder.tally());
+        let ends = Ends::of(&context, ends, evil, self.leader_timeout).await?;
+        Ok(Life { context, ends })
+    }
+
+    /// Begins a node's next life.
+    async fn begin(&mut self, node: usize, life: Life) -> Result<(), SimError> {
         let (Some(slot), Some(key)) = (self.slots.get_mut(node), self.cast.nodes.get(node)) else {
             return Ok(());
         };
-        if slot.running.is_some() {
-            return Ok(());
-        }
-        slot.lives += 1;
-        let context = self
-            .context
-            .child("node")
-            .with_attribute("node", node)
-            .with_attribute("life", slot.lives);
+        let Life { context, ends } = life;
         let options = Options {
             genesis: self.cast.genesis.clone(),
             key: key.clone(),
@@ -264,9 +289,7 @@ impl Mesh {
             snapshot: None,
             clock: slot.clock.clone(),
         };
-        let ends = self.network.ends(node)?;
-        let (started, beside) =
-            engine::start(&context, ends, options, (evil, self.recorder.tally()), timeout).await?;
+        let (started, beside) = ends.start(&context, options).await;
         let (ledger, streams, ledger_task) =
             started.map_err(|source| SimError::Start { node, source })?;
         self.recorder.starts(node, streams.state.clone());

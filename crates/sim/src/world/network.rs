@@ -5,9 +5,9 @@ use crate::{
     error::SimError,
     scenario::{Fault, Link, Scenario, Weather},
 };
-use commonware_p2p::simulated as p2p;
+use commonware_p2p::{Manager as _, TrackedPeers, simulated as p2p};
 use commonware_runtime::{Supervisor as _, deterministic::Context};
-use commonware_utils::{NZUsize, Probability};
+use commonware_utils::{NZUsize, Probability, ordered::Set};
 use std::{
     collections::{BTreeMap, BTreeSet},
     num::NonZeroUsize,
@@ -24,6 +24,8 @@ pub(crate) struct Network {
     strangers: Strangers,
     seed: u64,
     keys: Vec<EngineKey>,
+    /// How many of them vote: the first ones.
+    voting: usize,
     /// The links as they are made; none where there is no way.
     links: BTreeMap<Way, Link>,
     /// Ways on which nothing goes for now.
@@ -34,8 +36,9 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    /// A network whose nodes are all linked, but for those that don't vote among themselves.
-    pub(crate) async fn new(
+    /// A network whose nodes are all linked once it is open, but for those that don't vote among
+    /// themselves.
+    pub(crate) fn new(
         context: &Context,
         scenario: &Scenario,
         cast: &Cast,
@@ -50,34 +53,37 @@ impl Network {
             disconnect_on_block: true,
             tracked_peer_sets: NZUsize!(1),
         };
-        let (voters, followers) = keys.split_at(cast.validators().min(keys.len()));
-        let (network, oracle) = p2p::Network::new_with_split_peers(
-            context.child("network"),
-            config,
-            voters.iter().cloned(),
-            followers.iter().cloned(),
-        )
-        .await;
+        let (network, oracle) = p2p::Network::new(context.child("network"), config);
         network.start();
-        let (nodes, voting) = (keys.len(), cast.validators());
+        let (nodes, voting) = (keys.len(), cast.validators().min(keys.len()));
         let strangers = Strangers::new(oracle.clone(), scenario, cast);
         let ways = (0..nodes).flat_map(|from| (0..nodes).map(move |to| (from, to)));
         let links: BTreeMap<Way, Link> = ways
             .filter(|(from, to)| from != to && (*from < voting || *to < voting))
             .map(|(from, to)| ((from, to), scenario.links.between(from, to)))
             .collect();
-        let mut network = Self {
+        Ok(Self {
             oracle,
             strangers,
             seed: cast.seed,
             keys,
+            voting,
             links,
             cuts: BTreeSet::new(),
             weather: Arc::default(),
             made: BTreeMap::new(),
-        };
-        network.tune().await?;
-        Ok(network)
+        })
+    }
+
+    /// Makes everybody known to everybody, and the links. Not before all are there: each sender
+    /// keeps who is known when it is made, once more for each of its clones, which of a thousand
+    /// nodes would fill the machine.
+    pub(crate) async fn open(&mut self) -> Result<(), SimError> {
+        let (voters, followers) = self.keys.split_at(self.voting);
+        let [voters, followers] = [voters, followers].map(|it| Set::from_iter_dedup(it.to_vec()));
+        // It says no more than that the network is there.
+        let _ = self.oracle.manager().track(0, TrackedPeers::new(voters, followers));
+        self.tune().await
     }
 
     /// The switchboard, everybody on it, and a node among them.

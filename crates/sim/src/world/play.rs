@@ -69,7 +69,7 @@ pub(crate) fn watch(scenario: &Scenario, seed: u64) -> Result<Watched, SimError>
 async fn play(context: Context, scenario: &Scenario, seed: u64) -> Result<Watched, SimError> {
     let cast = Cast::new(scenario, seed);
     let (recorder, broken) = Recorder::new(court(scenario, &cast));
-    let mut mesh = Mesh::new(&context, scenario, cast.clone(), recorder.clone()).await?;
+    let mut mesh = Mesh::new(&context, scenario, cast.clone(), recorder.clone())?;
     mesh.start_all().await?;
     setup::prepare(&context, scenario, &cast, &mesh.doors(), &recorder).await?;
     mesh.let_loose();

@@ -15,7 +15,7 @@ mod start;
 mod voters;
 
 use crate::{derive, deviation::Deviation, world::Recorder};
-pub(crate) use start::start;
+pub(crate) use start::Ends;
 use std::{
     sync::{
         Arc,
