@@ -86,6 +86,9 @@ pub enum Effect {
         /// The message.
         message: Message,
     },
+    /// This node will write to these under a plan that it works for: be connected to them by
+    /// then.
+    Meet(Vec<PublicKey>),
     /// Keep bytes durably, then answer with [`crate::Input::Stored`].
     Store {
         /// Digest of the bytes.

@@ -278,9 +278,10 @@ impl Handle {
         self.0.outbox.try_send(Outgoing { to, envelope }).map_err(|_| SendError::Busy)
     }
 
-    /// Nodes that don't vote are connected to each other when one has something to say. The
-    /// first of it may be lost.
-    fn meet(&self, to: &[PublicKey]) {
+    /// Connects this node to those to which it will have something to say. All are connected to
+    /// those that vote; two that don't vote are when one of them says so here, or says
+    /// something, the first of which may be lost.
+    pub fn meet(&self, to: &[PublicKey]) {
         let state = self.state();
         if state.votes_or_will(&self.0.me) {
             return;

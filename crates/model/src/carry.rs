@@ -79,7 +79,8 @@ impl Mesh {
                     node.wake_ms = Some(at_ms);
                 }
             }
-            Effect::KeepPlacement(_)
+            Effect::Meet(_)
+            | Effect::KeepPlacement(_)
             | Effect::Prepare { .. }
             | Effect::Discard { .. }
             | Effect::Reply { .. }

@@ -92,6 +92,9 @@ pub(crate) fn refresh(core: &mut Core, works: &mut Works, id: &RequestId) {
         let text = "this node has too many requests open and leaves this one to others";
         return core.note(true, Some(*id), text.to_owned());
     }
+    if let Some(work) = works.open.get(id) {
+        share::meet(core, work);
+    }
     recover(core, works, id);
     for (from, message) in works.early.take(id) {
         hear(core, works, from, message);

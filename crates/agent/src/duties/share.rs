@@ -5,6 +5,7 @@
 //! task counts, and only when the plan has the task at that node.
 
 use crate::{
+    Effect,
     agenda::Matter,
     core::Core,
     duties::{
@@ -28,6 +29,22 @@ use trustmesh_types::{
 fn takers(work: &Work, task: &TaskId) -> BTreeSet<PublicKey> {
     let after = work.view.workflow.successors(task);
     after.flat_map(|t| work.view.assigned(&t.id)).copied().collect()
+}
+
+/// Tells whom this node will write to when it has done its tasks.
+pub(crate) fn meet(core: &mut Core, work: &Work) {
+    let open = work.view.active().map(|_| work.view.open_tasks()).unwrap_or_default();
+    let mut own =
+        open.iter().filter(|task| work.view.assigned(&task.id).contains(&core.me)).peekable();
+    if own.peek().is_none() {
+        return;
+    }
+    let mut nodes: BTreeSet<PublicKey> = own.flat_map(|task| takers(work, &task.id)).collect();
+    nodes.extend(work.view.finalizers().first());
+    nodes.remove(&core.me);
+    if !nodes.is_empty() {
+        core.out.push(Effect::Meet(nodes.into_iter().collect()));
+    }
 }
 
 fn completion(core: &Core, signed: &SignedCompletion, with_data: bool) -> Message {

@@ -89,6 +89,28 @@ fn a_diamond_with_an_edge_across_levels_and_two_sinks() {
 }
 
 #[test]
+fn nodes_of_a_plan_meet_before_they_have_something_to_say() {
+    let mut mesh = Mesh::new(DIAMOND);
+    let id = mesh.submit(0, 1, b"1");
+    mesh.run(2_000, |m| m.nodes.iter().any(|n| !n.completions.is_empty()));
+    let met: Vec<_> = mesh.nodes.iter().map(|node| node.met.clone()).collect();
+    mesh.result(&id, 2_000);
+    let told: Vec<_> =
+        mesh.mail.iter().filter(|m| matches!(m.message, Message::Completed { .. })).collect();
+    assert!(!told.is_empty());
+    for mail in told {
+        let to = mesh.nodes[mail.to].key.public();
+        assert!(met[mail.from].contains(&to), "n{} did not meet n{}", mail.from, mail.to);
+    }
+    let plan = mesh.record(&id).plan.unwrap();
+    let works = |key| plan.assignments.iter().any(|a| a.nodes.contains(&key));
+    for (node, met) in mesh.nodes.iter().zip(&met) {
+        let me = node.key.public();
+        assert!(!met.contains(&me) && (works(me) || met.is_empty()));
+    }
+}
+
+#[test]
 fn a_dead_worker_is_replaced_and_finished_tasks_stay() {
     let mut mesh = Mesh::new(CHAIN);
     let id = mesh.submit(0, 1, b"1");

@@ -75,6 +75,11 @@ impl Deeds {
         }
     }
 
+    /// Connects to nodes that this one will write to.
+    pub(super) fn meet(&self, nodes: &[PublicKey]) {
+        self.consensus.meet(nodes);
+    }
+
     /// Keeps a blob.
     pub(super) fn store(&self, digest: Digest, data: Bytes, kind: BlobKind, until_ms: u64) {
         let kind = match kind {

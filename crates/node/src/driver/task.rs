@@ -110,6 +110,7 @@ impl Driver {
             match effect {
                 Effect::Transact(payload) => self.deeds.transact(payload),
                 Effect::Send { to, message } => self.deeds.send(to, message),
+                Effect::Meet(nodes) => self.deeds.meet(&nodes),
                 Effect::Store { digest, data, kind, until_ms } => {
                     self.deeds.store(digest, data, kind, until_ms);
                 }

@@ -300,12 +300,11 @@ impl Driver {
         match effect {
             Effect::Transact(payload) => self.transact(payload),
             Effect::Send { to, message } => {
-                if parts.strangers.meet(&parts.ledger.me(), &to) {
-                    self.introduce(to);
-                }
+                self.meet(to);
                 // Messages may get lost; the agent sends again.
                 let _ = parts.ledger.send(Recipient::Node(to), message);
             }
+            Effect::Meet(nodes) => nodes.into_iter().for_each(|node| self.meet(node)),
             Effect::Store { digest, data, .. } => self.store(digest, data, None),
             Effect::KeepOutput { completion, data, until_ms } => {
                 self.store(completion.completion.output, data, Some((completion, until_ms)));
@@ -333,9 +332,12 @@ impl Driver {
         }
     }
 
-    /// Links this node to another one; what is sent before that is done is lost.
-    fn introduce(&self, to: PublicKey) {
+    /// Links this node to another one, if it is not; what is sent before that is done is lost.
+    fn meet(&self, to: PublicKey) {
         let (strangers, me) = (self.parts.strangers.clone(), self.parts.ledger.me());
+        if !strangers.meet(&me, &to) {
+            return;
+        }
         self.context.child("introduction").spawn(move |_| async move {
             // It fails when the world ends.
             let _ = strangers.link(&me, &to).await;

@@ -75,6 +75,7 @@ pub(crate) fn of_effect(effect: &Effect) -> (&'static str, Digest) {
         Effect::Send { to, message } => {
             ("send", Digest::of_parts(&[&to.0, &codec::encode(message)]))
         }
+        Effect::Meet(nodes) => ("meet", Digest::of(&codec::encode(nodes))),
         Effect::Store { digest, .. } => ("store", *digest),
         Effect::KeepOutput { completion, .. } => {
             ("keep output", Digest::of(&codec::encode(completion)))

@@ -62,6 +62,7 @@ pub struct Node {
     pub deliveries: Vec<Delivery>,
     pub runs: Vec<RunSpec>,
     pub placements: Vec<Explained>,
+    pub met: BTreeSet<PublicKey>,
 }
 
 /// A message that a node sent, whether or not it came through.
@@ -170,6 +171,7 @@ impl Mesh {
             deliveries: Vec::new(),
             runs: Vec::new(),
             placements: Vec::new(),
+            met: BTreeSet::new(),
         });
         let mut mesh = Self {
             nodes: nodes.collect(),

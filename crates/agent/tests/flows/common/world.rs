@@ -41,6 +41,7 @@ impl Mesh {
                     self.warnings.extend(warning.then(|| text.clone()));
                     self.notes.push(text);
                 }
+                Effect::Meet(nodes) => self.nodes[at].met.extend(nodes),
                 Effect::Prepare { .. } | Effect::Discard { .. } => {}
             }
         }
