@@ -2,8 +2,8 @@
 //!
 //! The engine's nodes dial who is a *primary* peer to them and accept any peer. All dial those
 //! that vote, so two nodes of which one votes are connected. Two that don't vote would both
-//! wait for the other: the one that has something to say, or is about to, dials, from then on. In a mesh of
-//! many workers each has connections to those that it works with.
+//! wait for the other: the one that has something to say, or is about to, dials, from then on.
+//! In a mesh of many workers each has connections to those that it works with.
 
 use crate::limits::ACQUAINTANCES_MAX;
 use commonware_utils::sync::{Mutex, Notify};

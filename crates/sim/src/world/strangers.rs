@@ -1,5 +1,6 @@
 //! Nodes that don't vote have no link to each other before a plan has one write to the other, as
-//! real ones have no connection (`trustmesh_consensus`): a thousand workers would have half a million.
+//! real ones have no connection (`trustmesh_consensus`): a thousand workers would have half a
+//! million.
 //!
 //! Faults of the network are drawn for links that are there from the beginning; these come later
 //! and are as they were made.
