@@ -107,12 +107,11 @@ impl Mesh {
             let args = ["ledger", "verify", "--endpoint", &node, "-o", "json"];
             let verified = self.run(&args).json();
             assert!(verified["mismatch"].is_null(), "{node}: {verified}");
-            let blocks = self
-                .run(&["ledger", "blocks", "--limit", "100", "--endpoint", &node, "-o", "json"])
-                .json();
-            let blocks = blocks.as_array().expect("a list").clone();
-            let block = blocks.into_iter().find(|block| block["height"] == height);
-            let digest = block.expect("it is among the newest")["digest"].clone();
+            let to = height.to_string();
+            let args = ["ledger", "blocks", "--to", &to, "--limit", "1", "--endpoint", &node];
+            let blocks = self.run(&[&args[..], &["-o", "json"]].concat()).json();
+            assert_eq!(blocks[0]["height"], height, "{blocks}");
+            let digest = blocks[0]["digest"].clone();
             assert_eq!(*first.get_or_insert(digest.clone()), digest, "{node} at {height}");
         }
         let nodes = self.run(&["node", "list", "-o", "json"]).json();

@@ -23,8 +23,9 @@ pub enum LedgerCommand {
     /// Say where the ledger stands
     Status,
     /// List blocks, newest first
-    #[command(after_help = "Example:
-  trustmesh ledger blocks --limit 5")]
+    #[command(after_help = "Examples:
+  trustmesh ledger blocks --limit 5
+  trustmesh ledger blocks --to 1200 --limit 1")]
     Blocks(BlocksArgs),
     /// Show a transaction: what it did, and in which block
     Tx {
@@ -85,13 +86,16 @@ pub struct BlocksArgs {
     /// At most so many
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=500))]
     limit: u32,
+    /// Height of the newest one to list [default: the newest there is]
+    #[arg(long, value_name = "HEIGHT")]
+    to: Option<u64>,
 }
 
 /// Runs a command of this noun.
 pub async fn run(context: &Context, command: LedgerCommand) -> Done {
     match command {
         LedgerCommand::Status => status::status(context).await,
-        LedgerCommand::Blocks(args) => status::blocks(context, args.limit).await,
+        LedgerCommand::Blocks(args) => status::blocks(context, &args).await,
         LedgerCommand::Tx { id } => status::tx(context, &parse::id("transaction id", &id)?).await,
         LedgerCommand::Faults(args) => faults::list(context, &args).await,
         LedgerCommand::Fault(args) => faults::show(context, &args).await,

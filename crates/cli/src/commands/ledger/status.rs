@@ -1,5 +1,6 @@
 //! What the ledger says.
 
+use super::BlocksArgs;
 use crate::{
     context::Context,
     failure::{Done, Failure},
@@ -38,15 +39,25 @@ fn protocol(it: &LedgerStatus) -> String {
     }
 }
 
-/// The newest blocks.
-pub async fn blocks(context: &Context, limit: u32) -> Done {
-    let query = ListQuery { limit: Some(limit), after: None };
+/// Blocks, newest first.
+pub async fn blocks(context: &Context, args: &BlocksArgs) -> Done {
     let client = context.client()?;
-    let page = client.blocks(&query).await?;
-    let lowest = page.items.last().map_or(0, |block| block.header.height);
-    let full = page.items.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
+    let limit = args.limit as usize;
+    let mut blocks: Vec<BlockView> = Vec::new();
+    let mut after = args.to.map(|to| to.saturating_add(1).to_string());
+    loop {
+        let left = u32::try_from(limit - blocks.len()).ok();
+        let page = client.blocks(&ListQuery { limit: left, after }).await?;
+        blocks.extend(page.items.into_iter().take(limit - blocks.len()));
+        after = page.next;
+        if after.is_none() || blocks.len() >= limit {
+            break;
+        }
+    }
+    let lowest = blocks.last().map_or(0, |block| block.header.height);
+    let full = blocks.len() >= limit;
     let oldest = if full || lowest <= 1 { 0 } else { client.status().await?.oldest_block };
-    context.printer.answer(&page.items, |blocks: &Vec<BlockView>| {
+    context.printer.answer(&blocks, |blocks: &Vec<BlockView>| {
         let columns = ["height", "block", "time (UTC)", "transactions", "proposer", "state root"];
         let mut table = Table::new(&columns, "no block yet but genesis");
         for block in blocks {
