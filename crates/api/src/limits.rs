@@ -6,7 +6,7 @@ use trustmesh_types::limits;
 /// Largest JSON body: an input of a request as text, or a batch of transactions.
 pub const JSON_BODY_BYTES_MAX: usize = limits::INPUT_BYTES_MAX as usize + 64 * 1024;
 /// Largest body of an artifact upload.
-pub const ARTIFACT_BODY_BYTES_MAX: usize = limits::ARTIFACT_BYTES_MAX as usize;
+pub const ARTIFACT_BODY_BYTES_MAX: usize = limits::MODULE_BYTES_MAX as usize;
 /// Largest answer that a client reads: a sealed result in hexadecimal, with every task's
 /// completion.
 pub const ANSWER_BYTES_MAX: usize = 160 * 1024 * 1024;

@@ -12,6 +12,7 @@ pub mod block;
 pub mod canonical;
 pub mod codec;
 pub mod committee;
+pub mod contents;
 pub mod crypto;
 pub mod digest;
 pub mod events;
@@ -39,6 +40,7 @@ pub mod votes;
 pub mod workflow;
 
 pub use block::{Block, Header};
+pub use contents::Contents;
 pub use crypto::{Domain, PublicKey, SecretKey, Signature};
 pub use digest::Digest;
 pub use ids::{AppId, NetworkId, PolicyId, RequestId, TaskId, TxId, WorkflowId};

@@ -30,8 +30,14 @@ pub const NOTE_BYTES_MAX: usize = 1024;
 pub const INPUT_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Largest output of a task.
 pub const OUTPUT_BYTES_MAX: u64 = 4 * 1024 * 1024;
-/// Largest artifact of an application.
-pub const ARTIFACT_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Largest WebAssembly module.
+pub const MODULE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Largest artifact of an application: all blobs of an image.
+pub const ARTIFACT_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
+/// Most blobs of an artifact.
+pub const ARTIFACT_BLOBS_MAX: usize = 512;
+/// Largest encoding of an artifact's contents: a full one of the most and largest blobs.
+pub const CONTENTS_BYTES_MAX: usize = 128 * 1024;
 /// Largest blob that travels in one message between nodes; a larger one goes in pieces.
 pub const BLOB_MESSAGE_BYTES_MAX: usize = 256 * 1024;
 /// Largest message between nodes.

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use trustmesh_types::{
     Digest, PublicKey, RequestId, Signature,
     evidence::SignedCompletion,
-    limits::{ARTIFACT_BYTES_MAX, INPUT_BYTES_MAX, OUTPUT_BYTES_MAX, TEXT_BYTES_MAX},
+    limits::{INPUT_BYTES_MAX, MODULE_BYTES_MAX, OUTPUT_BYTES_MAX, TEXT_BYTES_MAX},
     message::Message,
     mutants::{Mutant, mutated},
     reject::{RejectCode, Rejection},
@@ -216,9 +216,9 @@ pub(crate) fn artifact(
         return;
     }
     let key = BlobKey { subject: digest, digest };
-    if bytes == 0 || bytes > ARTIFACT_BYTES_MAX {
+    if bytes == 0 || bytes > MODULE_BYTES_MAX {
         let why = format!(
-            "the artifact has {bytes} bytes; an artifact has 1 to {ARTIFACT_BYTES_MAX} bytes"
+            "the artifact has {bytes} bytes; an artifact has 1 to {MODULE_BYTES_MAX} bytes"
         );
         return decline(core, from, key, why);
     }

@@ -11,7 +11,7 @@ use crate::{
 use std::collections::BTreeMap;
 use trustmesh_types::{
     Digest,
-    limits::ARTIFACT_BYTES_MAX,
+    limits::MODULE_BYTES_MAX,
     reject::{RejectCode, Rejection},
 };
 
@@ -33,9 +33,9 @@ const fn key(digest: Digest) -> BlobKey {
 
 /// An artifact came.
 pub(crate) fn begin(core: &mut Core, publishes: &mut Publishes, ticket: Ticket, data: Bytes) {
-    if data.is_empty() || data.len() as u64 > ARTIFACT_BYTES_MAX {
+    if data.is_empty() || data.len() as u64 > MODULE_BYTES_MAX {
         let why = format!(
-            "the artifact has {} bytes; an artifact has 1 to {ARTIFACT_BYTES_MAX} bytes",
+            "the artifact has {} bytes; an artifact has 1 to {MODULE_BYTES_MAX} bytes",
             data.len()
         );
         let refused = Rejection::new(RejectCode::InvalidValue, why);

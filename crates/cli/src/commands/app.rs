@@ -12,7 +12,7 @@ use trustmesh_client::AppSpec;
 use trustmesh_executor::WasmRunner;
 use trustmesh_types::{
     AppId, PublicKey,
-    limits::ARTIFACT_BYTES_MAX,
+    limits::MODULE_BYTES_MAX,
     records::{AppState, Runtime},
     resources::{MIB, Resources},
 };
@@ -112,7 +112,7 @@ pub async fn run(context: &Context, command: AppCommand) -> Done {
 }
 
 async fn deploy(context: &Context, args: &DeployArgs) -> Done {
-    let module = parse::read_at_most(&args.file, ARTIFACT_BYTES_MAX)?;
+    let module = parse::read_at_most(&args.file, MODULE_BYTES_MAX)?;
     let spec = args.spec()?;
     args.check(&module)?;
     let operator = context.operator()?;

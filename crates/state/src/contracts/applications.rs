@@ -69,11 +69,11 @@ pub fn deploy(
 
 fn check_manifest(manifest: &AppManifest) -> Result<(), Rejection> {
     values::text("the application's version", &manifest.version, limits::TEXT_BYTES_MAX)?;
-    if !(1..=limits::ARTIFACT_BYTES_MAX).contains(&manifest.artifact_bytes) {
+    if !(1..=limits::MODULE_BYTES_MAX).contains(&manifest.artifact_bytes) {
         let reason = format!(
             "the artifact has {} bytes, 1 to {} are allowed",
             manifest.artifact_bytes,
-            limits::ARTIFACT_BYTES_MAX
+            limits::MODULE_BYTES_MAX
         );
         return Err(Rejection::new(RejectCode::InvalidValue, reason));
     }

@@ -50,7 +50,7 @@ fn deployments_are_signed_held_and_bounded() {
             ("an empty artifact", deploy(&net, |m| m.artifact_bytes = 0), InvalidValue),
             (
                 "a huge artifact",
-                deploy(&net, |m| m.artifact_bytes = limits::ARTIFACT_BYTES_MAX + 1),
+                deploy(&net, |m| m.artifact_bytes = limits::MODULE_BYTES_MAX + 1),
                 InvalidValue,
             ),
             ("no cpu", deploy(&net, |m| m.requirements.cpu_millis = 0), InvalidValue),
