@@ -8,9 +8,10 @@ use crate::{
     agenda::{BlobKey, Matter, Retry},
     core::{Core, Waiter},
     duties::{
-        artifacts, conflicts, execute, fetch,
+        apps, conflicts, execute, fetch,
         intake::{self, Intakes},
         keep::{self, Keeps},
+        obtain,
         publish::{self, Publishes},
         receipts,
         report::{self, Reports},
@@ -80,12 +81,17 @@ impl Agent {
                 let signed = (body, signature);
                 intake::submit(&mut self.core, &mut self.intakes, ticket, signed, data);
             }
-            Input::Publish { ticket, data } => {
-                publish::begin(&mut self.core, &mut self.publishes, ticket, data);
+            Input::Publish { ticket, contents, bytes, registry } => {
+                let artifact = (contents, bytes, registry);
+                publish::begin(&mut self.core, &mut self.publishes, ticket, artifact);
             }
             Input::Message { from, message } => self.message(from, message),
             Input::Stored { digest, result } => self.stored(&digest, result),
             Input::Loaded { digest, data } => fetch::loaded(&mut self.core, digest, data),
+            Input::Obtained { contents, whole, result } => {
+                obtain::obtained(&mut self.core, (contents, whole), result);
+            }
+            Input::Started { app, generation, result } => self.started(&app, generation, result),
             Input::Ran { run, result } => {
                 if let Some(work) = self.works.open.get_mut(&run.request) {
                     execute::ran(&mut self.core, work, &run, result);
@@ -106,7 +112,7 @@ impl Agent {
         let core = &mut self.core;
         core.peers.listen(core.now_ms);
         core.poke(Matter::Alive);
-        artifacts::all(core);
+        apps::all(core);
         succession::all(core);
         let ids: Vec<RequestId> = core.state.requests().map(|r| r.id).collect();
         for id in ids {
@@ -136,7 +142,10 @@ impl Agent {
             Matter::Conflict(id) => conflicts::tick(core, &mut self.works.conflicts, &id),
             Matter::Intake(id) => intake::tick(core, &mut self.intakes, id),
             Matter::Publish(digest) => publish::tick(core, &mut self.publishes, digest),
-            Matter::App(app) => artifacts::tick(core, &app),
+            Matter::App(app) => {
+                let busy = self.works.need(&core.me, &app);
+                apps::tick(core, &app, busy);
+            }
             Matter::Fetch(digest) => fetch::tick(core, digest),
             Matter::Gather(key) => receipts::tick(core, &key),
             Matter::Keep(key) => keep::tick(core, &mut self.keeps, key),
@@ -158,8 +167,8 @@ impl Agent {
             Message::StoreOutput { completion, data } => {
                 keep::output(core, keeps, from, &completion, data);
             }
-            Message::StoreArtifact { digest, bytes } => {
-                keep::artifact(core, keeps, from, digest, bytes);
+            Message::StoreArtifact { contents, bytes, registry } => {
+                keep::artifact(core, keeps, from, (contents, bytes, registry));
             }
             Message::Stored(receipt) => receipts::receive(core, receipt),
             Message::NotStored { subject, digest, reason } => {
@@ -186,7 +195,6 @@ impl Agent {
                 keep::stored(&mut self.core, &mut self.keeps, key, result);
             }
             Some(Waiter::Output(run)) => self.output_stored(&run, result),
-            Some(Waiter::App(app)) => self.artifact_stored(&app, result),
             Some(Waiter::Inherited(id)) => {
                 succession::stored(&mut self.core, &mut self.inherited, id, result);
             }
@@ -195,8 +203,8 @@ impl Agent {
     }
 
     /// Tasks may have waited for the application; it is rare.
-    fn artifact_stored(&mut self, app: &AppId, result: Result<(), String>) {
-        if artifacts::stored(&mut self.core, app, result) {
+    fn started(&mut self, app: &AppId, generation: u32, result: Result<(), String>) {
+        if apps::started(&mut self.core, app, generation, result) {
             for id in self.works.open.keys() {
                 self.core.poke(Matter::Request(*id));
             }
@@ -216,11 +224,16 @@ impl Agent {
             touched.extend(event.request().copied());
             match event {
                 Event::AppDeployed { app } => self.app_deployed(app),
-                Event::AppStateChanged { app, .. } => {
+                Event::AppStateChanged { app, .. } | Event::AppRestarted { app } => {
                     self.core.poke(Matter::App(app.clone()));
                 }
-                Event::NodeAdmitted { node } if *node == self.core.me => {
-                    artifacts::all(&mut self.core);
+                Event::AppReported { app, node, .. } if *node == self.core.me => {
+                    self.core.poke(Matter::App(app.clone()));
+                }
+                Event::NodeAdmitted { node } | Event::NodeChanged { node }
+                    if *node == self.core.me =>
+                {
+                    apps::all(&mut self.core);
                 }
                 Event::ResourcesReported { node } if *node == self.core.me => {
                     report::settled(&mut self.core, &mut self.reports);
@@ -251,9 +264,9 @@ impl Agent {
 
     /// First this node's own want of the artifact, so that a fetch under way goes on.
     fn app_deployed(&mut self, app: &AppId) {
-        artifacts::tick(&mut self.core, app);
+        apps::tick(&mut self.core, app, false);
         if let Some(record) = self.core.state.app(app) {
-            keep::deployed(&mut self.core, &mut self.keeps, record.manifest.artifact);
+            keep::deployed(&mut self.core, &mut self.keeps, record.manifest.contents);
         }
     }
 

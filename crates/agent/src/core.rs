@@ -5,11 +5,11 @@ use crate::{
     BlobKind, Bytes, Config, Effect, RunId,
     agenda::{Agenda, BlobKey, Matter},
     blobs::Blobs,
-    duties::{fetch::Fetches, receipts::Gather},
+    duties::{apps::Copy, fetch::Fetches, obtain::Obtains, receipts::Gather},
     limits,
     peers::Peers,
 };
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use trustmesh_state::State;
 use trustmesh_types::{
     AppId, Digest, NetworkId, Payload, PublicKey, RequestId, SecretKey, message::Message,
@@ -25,8 +25,6 @@ pub(crate) enum Waiter {
     Keep(BlobKey),
     /// The output of a run here.
     Output(RunId),
-    /// An application's artifact.
-    App(AppId),
     /// The input of a request, taken over from validators that leave.
     Inherited(RequestId),
 }
@@ -47,8 +45,9 @@ pub(crate) struct Core {
     pub(crate) fetches: Fetches,
     pub(crate) gathers: BTreeMap<BlobKey, Gather>,
     pub(crate) peers: Peers,
-    /// Applications whose artifact was prepared here.
-    pub(crate) prepared: BTreeSet<(AppId, Digest)>,
+    pub(crate) obtains: Obtains,
+    /// This node's copies of applications.
+    pub(crate) copies: BTreeMap<AppId, Copy>,
     storing: BTreeMap<Digest, VecDeque<Waiter>>,
 }
 
@@ -69,7 +68,8 @@ impl Core {
             fetches: Fetches::default(),
             gathers: BTreeMap::new(),
             peers: Peers::default(),
-            prepared: BTreeSet::new(),
+            obtains: Obtains::default(),
+            copies: BTreeMap::new(),
             storing: BTreeMap::new(),
         }
     }

@@ -7,8 +7,12 @@ use crate::{
     input::{Bytes, RunId, Ticket},
 };
 use trustmesh_types::{
-    AppId, Digest, Payload, PublicKey, RequestId, TaskId, evidence::SignedCompletion,
-    message::Message, reject::Rejection, request::StorageReceipt,
+    AppId, Digest, Payload, PublicKey, RequestId, TaskId,
+    evidence::SignedCompletion,
+    message::Message,
+    records::{AppManifest, Grants, Runtime},
+    reject::Rejection,
+    request::StorageReceipt,
 };
 
 /// What a stored blob is, for quotas and figures.
@@ -18,8 +22,6 @@ pub enum BlobKind {
     Input,
     /// A task's output.
     Output,
-    /// An application's artifact.
-    Artifact,
 }
 
 /// The answer to a [`Ticket`].
@@ -42,8 +44,10 @@ pub struct RunSpec {
     pub run: RunId,
     /// The application.
     pub app: AppId,
-    /// Digest of the application's artifact.
-    pub artifact: Digest,
+    /// How the application is run.
+    pub runtime: Runtime,
+    /// Digest of the contents of the application's artifact.
+    pub contents: Digest,
     /// The JSON object that the application reads (DESIGN, "What an application is").
     pub input: Bytes,
     /// Memory cap, from the application's requirements.
@@ -57,6 +61,32 @@ pub struct RunSpec {
     pub seed: [u8; 32],
     /// What the application sees as the time: when the plan was confirmed, Unix milliseconds.
     pub clock_ms: u64,
+    /// What the application may do beside: real time, real randomness, its environment.
+    pub grants: Grants,
+}
+
+/// An artifact to be fetched, checked and kept durably.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Obtain {
+    /// Digest of its contents.
+    pub contents: Digest,
+    /// Whether all of them are wanted, or only what this node would run.
+    pub whole: bool,
+    /// Bytes of all its blobs.
+    pub bytes: u64,
+    /// Nodes that hold it or may, best first.
+    pub sources: Vec<PublicKey>,
+    /// A repository of an OCI registry that has it, too.
+    pub registry: Option<String>,
+}
+
+/// An application to be made ready to run tasks, in place of an earlier generation of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Start {
+    /// The application's generation, to answer with.
+    pub generation: u32,
+    /// What it is; its artifact is held.
+    pub manifest: Box<AppManifest>,
 }
 
 /// A finalized request's result, to be sealed to its device and held for it.
@@ -97,7 +127,7 @@ pub enum Effect {
         data: Bytes,
         /// What they are.
         kind: BlobKind,
-        /// Until when, Unix milliseconds; `u64::MAX` for as long as an artifact is deployed.
+        /// Until when, Unix milliseconds.
         until_ms: u64,
     },
     /// Keep a task's output *and* this node's completion durably in one step, then answer
@@ -122,19 +152,21 @@ pub enum Effect {
     },
     /// Run a task, then answer with [`crate::Input::Ran`].
     Run(RunSpec),
-    /// An application's artifact is here: compile or pull it ahead of its first run.
-    Prepare {
+    /// Fetch and keep an artifact, then answer with [`crate::Input::Obtained`]; at once when it
+    /// is held.
+    Obtain(Obtain),
+    /// Make an application ready, then answer with [`crate::Input::Started`]; again whenever
+    /// that changes.
+    Start(Start),
+    /// An application shall run no more: what runs of it may end in order.
+    Stop {
         /// The application.
         app: AppId,
-        /// Digest of its artifact.
-        artifact: Digest,
     },
-    /// An application is gone: drop its artifact.
+    /// Nobody needs an artifact any more.
     Discard {
-        /// The application.
-        app: AppId,
-        /// Digest of its artifact.
-        artifact: Digest,
+        /// Digest of its contents.
+        contents: Digest,
     },
     /// Seal a result and hold it for its device.
     Deliver(Delivery),

@@ -6,8 +6,9 @@
 use std::sync::Arc;
 use trustmesh_state::{Finalized, State};
 use trustmesh_types::{
-    Digest, PublicKey, RequestId, Signature, TaskId, crypto::SecretKey, evidence::SignedCompletion,
-    message::Message, request::RequestBody, resources::Snapshot, votes::ConflictingVotes,
+    AppId, Digest, PublicKey, RequestId, Signature, TaskId, crypto::SecretKey,
+    evidence::SignedCompletion, message::Message, request::RequestBody, resources::Snapshot,
+    votes::ConflictingVotes,
 };
 
 /// Immutable bytes, shared without copying.
@@ -65,12 +66,17 @@ pub enum Input {
         /// The input: canonical JSON.
         data: Bytes,
     },
-    /// A publisher's artifact came in by HTTP; it waits for [`crate::Effect::Reply`].
+    /// A publisher's artifact came in by HTTP, and all of it is held durably; the publisher
+    /// waits for [`crate::Effect::Reply`].
     Publish {
         /// To answer with.
         ticket: Ticket,
-        /// The artifact.
-        data: Bytes,
+        /// Digest of its contents.
+        contents: Digest,
+        /// Bytes of its blobs.
+        bytes: u64,
+        /// A repository of an OCI registry that has it, too.
+        registry: Option<String>,
     },
     /// A message came from another node, whose identity the channel has proved.
     Message {
@@ -92,6 +98,26 @@ pub enum Input {
         digest: Digest,
         /// The bytes, checked against the digest; `None` when this node has none.
         data: Option<Bytes>,
+    },
+    /// Answer to [`crate::Effect::Obtain`].
+    Obtained {
+        /// Digest of the contents.
+        contents: Digest,
+        /// Whether all of them were asked for.
+        whole: bool,
+        /// Held durably, with what an operator should know of how they came (who sent other
+        /// bytes, say); or why not.
+        result: Result<Option<String>, String>,
+    },
+    /// An application's copy on this node runs, or can't and why: after
+    /// [`crate::Effect::Start`], and whenever that changes.
+    Started {
+        /// The application.
+        app: AppId,
+        /// The generation that was to start.
+        generation: u32,
+        /// Whether it runs.
+        result: Result<(), String>,
     },
     /// Answer to [`crate::Effect::Run`].
     Ran {

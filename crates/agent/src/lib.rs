@@ -31,6 +31,6 @@ mod peers;
 mod work;
 
 pub use agent::Agent;
-pub use effect::{Answer, BlobKind, Delivery, Effect, RunSpec};
+pub use effect::{Answer, BlobKind, Delivery, Effect, Obtain, RunSpec, Start};
 pub use explained::{Choice, Explained, Fit, Misfit, Verdict};
 pub use input::{Bytes, Config, Input, RunId, RunOutput, Ticket};

@@ -11,8 +11,20 @@ pub(crate) const TICKETS_MAX: usize = 16;
 pub(crate) const SUBMIT_MS_MAX: u64 = 10_000;
 /// Artifacts being published through this node at once.
 pub(crate) const PUBLISHES_MAX: usize = 8;
+/// Bytes of an artifact that reach validators in a millisecond, at least: 8 Mbit/s.
+pub(crate) const ARTIFACT_BYTES_PER_MS_MIN: u64 = 1_024;
 /// A published artifact waits this long for its deployment.
 pub(crate) const PUBLISHED_KEPT_MS: u64 = 600_000;
+/// First and longest interval of trying again to have an artifact.
+pub(crate) const OBTAIN_RETRY_MS: (u64, u64) = (1_000, 60_000);
+/// Tries to have an artifact before the ledger is told that it can't be had.
+pub(crate) const OBTAIN_TRIES_SILENT: u32 = 3;
+/// First and longest interval of trying again to start an application that failed.
+pub(crate) const START_RETRY_MS: (u64, u64) = (5_000, 300_000);
+/// An application that shall stop goes on this long at most for plans that need it.
+pub(crate) const DRAIN_MS_MAX: u64 = 30_000;
+/// How often such plans are looked for.
+pub(crate) const DRAIN_LOOK_MS: u64 = 500;
 /// Requests that this node keeps memory for.
 pub(crate) const WORKS_MAX: usize = 16_384;
 /// Blobs that this node keeps for others' open requests.
@@ -20,7 +32,7 @@ pub(crate) const KEPT_MAX: usize = 32_768;
 /// Bytes kept for open requests of one device, or open outputs of one node.
 pub(crate) const KEPT_BYTES_PER_OWNER_MAX: u64 = 256 * 1024 * 1024;
 /// Bytes of artifacts kept for one node and not deployed yet.
-pub(crate) const KEPT_ARTIFACT_BYTES_PER_NODE_MAX: u64 = 512 * 1024 * 1024;
+pub(crate) const KEPT_ARTIFACT_BYTES_PER_NODE_MAX: u64 = 4 * 1024 * 1024 * 1024;
 /// Blobs being fetched at once.
 pub(crate) const FETCHES_MAX: usize = 4_096;
 /// A source that has not answered by then is passed over.

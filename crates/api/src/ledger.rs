@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use trustmesh_state::Handover;
 use trustmesh_types::{
     Block, Digest, Header, NetworkId, PublicKey, SignedTransaction, TxId, committee::Committee,
-    events::Event, protocol::Activation, receipt::Outcome, request::StorageReceipt,
+    events::Event, protocol::Activation, receipt::Outcome,
 };
 
 /// Where a node and its ledger stand.
@@ -227,17 +227,6 @@ pub enum Fate {
         /// What was wrong, where, and what to do.
         detail: String,
     },
-}
-
-/// Validators' receipts for an artifact.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ArtifactReceipts {
-    /// Digest of the artifact.
-    pub artifact: Digest,
-    /// Its length.
-    pub bytes: u64,
-    /// At least f+1 validators'.
-    pub receipts: Vec<StorageReceipt>,
 }
 
 /// An event and its block.

@@ -6,15 +6,18 @@
 //! [`paths`] says where each is found.
 //!
 //! Also here, because both sides of the wire need them: [`auth`], the signed headers of
-//! requests that not everybody may make, and [`definition`], workflows as operators write
-//! them; and [`chain_file`], ledgers as files.
+//! requests that not everybody may make; [`definition`] and [`app_file`], workflows and
+//! applications as operators write them; and [`chain_file`], ledgers as files.
 
+pub mod app_file;
+pub mod artifacts;
 pub mod auth;
 pub mod bytes;
 pub mod chain_file;
 pub mod definition;
 pub mod duration;
 pub mod faults;
+mod form;
 pub mod ledger;
 pub mod limits;
 pub mod members;
@@ -24,15 +27,20 @@ pub mod placements;
 pub mod problem;
 pub mod requests;
 pub mod results;
+pub mod units;
 
+pub use artifacts::{AppLog, AppLogQuery, ArtifactReceipts, ArtifactStatus, PublishArtifact};
 pub use bytes::HexBytes;
 pub use faults::{BlockReceipts, FaultQuery, FaultView, ParametersView};
+pub use form::SyntaxError;
 pub use ledger::{
-    ArtifactReceipts, BlockView, Committees, EventView, Fate, Health, LedgerStatus, RawBlock,
-    RawBlocks, RawHeader, RawHeaders, Ready, SnapshotPiece, SnapshotQuery, SubmitTransactions,
-    Submitted, TransactionView, TransactionsSubmitted,
+    BlockView, Committees, EventView, Fate, Health, LedgerStatus, RawBlock, RawBlocks, RawHeader,
+    RawHeaders, Ready, SnapshotPiece, SnapshotQuery, SubmitTransactions, Submitted,
+    TransactionView, TransactionsSubmitted,
 };
-pub use members::{AppView, DeviceView, NodeView, PolicyView, WorkflowView};
+pub use members::{
+    AppView, CopyState, CopyView, DeviceView, NodeView, OperatorView, PolicyView, WorkflowView,
+};
 pub use page::{ListQuery, Page, RangeQuery, RequestQuery, WaitQuery};
 pub use placements::{
     CandidateView, ChoiceView, DeclinedView, PlacementView, Placements, UnfitView,

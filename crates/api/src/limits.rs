@@ -1,12 +1,18 @@
 //! Bounds of the HTTP API, in one place. Those of what a body means are in
 //! `trustmesh_types::limits`.
 
-use trustmesh_types::limits;
+use trustmesh_types::{contents::CHUNK_BYTES, limits};
 
 /// Largest JSON body: an input of a request as text, or a batch of transactions.
 pub const JSON_BODY_BYTES_MAX: usize = limits::INPUT_BYTES_MAX as usize + 64 * 1024;
-/// Largest body of an artifact upload.
-pub const ARTIFACT_BODY_BYTES_MAX: usize = limits::MODULE_BYTES_MAX as usize;
+/// Most chunks of a blob in one upload.
+pub const CHUNKS_PER_PUT_MAX: u64 = 8;
+/// Largest body of an upload of chunks.
+pub const CHUNKS_BODY_BYTES_MAX: usize = (CHUNKS_PER_PUT_MAX * CHUNK_BYTES) as usize;
+/// Most bytes of a blob in one answer.
+pub const BLOB_RANGE_BYTES_MAX: u64 = 16 * CHUNK_BYTES;
+/// Most bytes of an application's log in one answer.
+pub const APP_LOG_BYTES_MAX: usize = 256 * 1024;
 /// Largest answer that a client reads: a sealed result in hexadecimal, with every task's
 /// completion.
 pub const ANSWER_BYTES_MAX: usize = 160 * 1024 * 1024;

@@ -1,9 +1,12 @@
 //! Members and what they put on the ledger, as the API shows them.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use trustmesh_types::{
     PublicKey,
-    records::{AppRecord, NodeInfo, PolicyRecord, Standing, WorkflowRecord},
+    records::{
+        AppCondition, AppRecord, NodeInfo, OperatorInfo, PolicyRecord, Standing, WorkflowRecord,
+    },
     resources::{Resources, Snapshot},
 };
 
@@ -13,10 +16,39 @@ pub struct AppView {
     /// Its record on the ledger, the same on every node.
     #[serde(flatten)]
     pub record: AppRecord,
-    /// Whether the node that answers has the module compiled, so that a task starts at once.
-    /// Otherwise its first task there waits for that. A node with many applications forgets
-    /// those that were not used for long.
-    pub ready_here: bool,
+    /// What the nodes say of their copies on the ledger, of this generation.
+    #[serde(default)]
+    pub conditions: BTreeMap<PublicKey, AppCondition>,
+    /// The copy of the node that answers, as it is this moment.
+    pub here: CopyView,
+}
+
+/// A node's copy of an application.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopyView {
+    /// How far it is.
+    pub state: CopyState,
+    /// What it does, or why it can't, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// How far a node is with its copy of an application.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CopyState {
+    /// It has none, and needs none.
+    Absent,
+    /// Its artifact is being fetched.
+    Pulling,
+    /// Its artifact is here, checked against the publisher's signature, and is being made ready.
+    Verified,
+    /// It runs tasks.
+    Running,
+    /// Its artifact is here, and it shall not run.
+    Stopped,
+    /// It can't run.
+    Failed,
 }
 
 /// A workflow: its record.
@@ -64,6 +96,18 @@ const fn ready() -> Standing {
     Standing::Ready
 }
 
+/// An operator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperatorView {
+    /// What is said of it.
+    #[serde(flatten)]
+    pub info: OperatorInfo,
+    /// Whether its membership was ended.
+    pub revoked: bool,
+    /// Height of the last change.
+    pub changed: u64,
+}
+
 /// A device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceView {
@@ -83,31 +127,33 @@ pub struct DeviceView {
 mod tests {
     use super::*;
     use trustmesh_types::{
-        AppId, Digest, Signature,
-        records::{AppManifest, AppState, Runtime},
+        AppId, Contents, Signature,
+        records::{AppManifest, AppState, Condition},
     };
 
     #[test]
-    fn an_application_is_its_record_and_whether_it_is_ready() {
+    fn an_application_is_its_record_and_how_its_copies_are() {
+        let contents = Contents::of_module(b"module").unwrap();
+        let needs = Resources { cpu_millis: 100, memory_bytes: 1, disk_bytes: 0 };
         let record = AppRecord {
-            manifest: AppManifest {
-                id: AppId::new("app").unwrap(),
-                version: "1".to_owned(),
-                runtime: Runtime::Wasm,
-                artifact: Digest::of(b"module"),
-                artifact_bytes: 6,
-                requirements: Resources { cpu_millis: 100, memory_bytes: 1, disk_bytes: 0 },
-                deterministic: true,
-            },
+            manifest: AppManifest::module(AppId::new("app").unwrap(), &contents, needs),
             publisher: PublicKey([1; 32]),
             publisher_signature: Signature([2; 64]),
             holders: vec![PublicKey([3; 32])],
-            wanted: AppState::Deployed,
+            wanted: AppState::Running,
+            generation: 1,
             changed: 4,
         };
         let mut expected = serde_json::to_value(&record).unwrap();
-        expected["ready_here"] = true.into();
-        let view = AppView { record, ready_here: true };
+        let node = PublicKey([3; 32]);
+        expected["conditions"][node.to_string()] = serde_json::json!({
+            "generation": 1, "condition": "running", "note": null, "changed": 5
+        });
+        expected["here"] = serde_json::json!({ "state": "failed", "why": "no engine" });
+        let condition = Condition::Running;
+        let said = AppCondition { generation: 1, condition, note: None, changed: 5 };
+        let here = CopyView { state: CopyState::Failed, why: Some("no engine".to_owned()) };
+        let view = AppView { record, conditions: [(node, said)].into(), here };
         let json = serde_json::to_value(&view).unwrap();
         assert_eq!(json, expected);
         assert_eq!(serde_json::from_value::<AppView>(json).unwrap(), view);

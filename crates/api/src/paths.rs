@@ -1,6 +1,6 @@
 //! Where things are: paths below a node's address. `{…}` stands for one segment.
 
-use trustmesh_types::{RequestId, TxId};
+use trustmesh_types::{AppId, Digest, RequestId, TxId};
 
 /// POST [`crate::SubmitRequest`]; GET a page of [`crate::RequestSummary`].
 pub const REQUESTS: &str = "/v1/requests";
@@ -18,6 +18,8 @@ pub const NODE: &str = "/v1/nodes/{key}";
 pub const APPS: &str = "/v1/apps";
 /// GET [`crate::AppView`].
 pub const APP: &str = "/v1/apps/{id}";
+/// GET a page of [`crate::OperatorView`].
+pub const OPERATORS: &str = "/v1/operators";
 /// GET a page of [`crate::WorkflowView`].
 pub const WORKFLOWS: &str = "/v1/workflows";
 /// GET [`crate::WorkflowView`].
@@ -30,8 +32,20 @@ pub const DEVICE: &str = "/v1/devices/{key}";
 pub const POLICIES: &str = "/v1/policies";
 /// GET [`crate::PolicyView`].
 pub const POLICY: &str = "/v1/policies/{id}";
-/// POST an artifact's bytes, by an operator ([`crate::auth`]): [`crate::ArtifactReceipts`].
+/// POST an artifact's encoded contents, by a publisher ([`crate::auth`]):
+/// [`crate::ArtifactStatus`].
 pub const ARTIFACTS: &str = "/v1/artifacts";
+/// GET an artifact's encoded contents, by a node or operator.
+pub const ARTIFACT: &str = "/v1/artifacts/{contents}";
+/// POST, by a publisher, once all of it is here: [`crate::ArtifactReceipts`].
+pub const ARTIFACT_RECEIPTS: &str = "/v1/artifacts/{contents}/receipts";
+/// GET bytes of a blob by range, by a node or operator.
+pub const ARTIFACT_BLOB: &str = "/v1/artifacts/{contents}/blobs/{blob}";
+/// PUT chunks of a blob from one on, by a publisher: [`crate::ArtifactStatus`].
+pub const ARTIFACT_CHUNKS: &str = "/v1/artifacts/{contents}/blobs/{blob}/{chunk}";
+/// GET the end of an application's log on the node that is asked, by an operator:
+/// [`crate::AppLog`].
+pub const APP_LOG: &str = "/v1/apps/{id}/log";
 /// POST [`crate::SubmitTransactions`]: [`crate::TransactionsSubmitted`].
 pub const TRANSACTIONS: &str = "/v1/transactions";
 /// GET [`crate::TransactionView`]; waits for it with `?wait=`.
@@ -85,6 +99,30 @@ pub fn request_result(id: &RequestId) -> String {
 #[must_use]
 pub fn request_placement(id: &RequestId) -> String {
     format!("{REQUESTS}/{id}/placement")
+}
+
+/// Path of an artifact's receipts.
+#[must_use]
+pub fn artifact_receipts(contents: &Digest) -> String {
+    format!("{ARTIFACTS}/{contents}/receipts")
+}
+
+/// Path of a blob of an artifact.
+#[must_use]
+pub fn artifact_blob(contents: &Digest, blob: &Digest) -> String {
+    format!("{ARTIFACTS}/{contents}/blobs/{blob}")
+}
+
+/// Path of chunks of a blob, from one on.
+#[must_use]
+pub fn artifact_chunks(contents: &Digest, blob: &Digest, first: u64) -> String {
+    format!("{ARTIFACTS}/{contents}/blobs/{blob}/{first}")
+}
+
+/// Path of an application's log.
+#[must_use]
+pub fn app_log(id: &AppId) -> String {
+    format!("{APPS}/{id}/log")
 }
 
 /// Path of one transaction.

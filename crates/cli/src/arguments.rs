@@ -4,8 +4,8 @@ use crate::{
     commands::{
         app::AppCommand, bench::BenchCommand, completions::CompletionsArgs, debug::DebugCommand,
         demo::DemoArgs, device::DeviceCommand, key::KeyCommand, ledger::LedgerCommand,
-        network::NetworkCommand, node::NodeCommand, policy::PolicyCommand, request::RequestCommand,
-        sim::SimArgs, workflow::WorkflowCommand,
+        network::NetworkCommand, node::NodeCommand, operator::OperatorCommand,
+        policy::PolicyCommand, request::RequestCommand, sim::SimArgs, workflow::WorkflowCommand,
     },
     context::ContextArgs,
 };
@@ -57,6 +57,9 @@ pub enum Command {
     /// Network-defined rules that every plan must keep to
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Operators
+    #[command(subcommand)]
+    Operator(OperatorCommand),
     /// Devices
     #[command(subcommand)]
     Device(DeviceCommand),
@@ -96,7 +99,12 @@ mod tests {
             "ledger export --out chain.tmchain --from 1 --to 9",
             "ledger import chain.tmchain --genesis genesis.json",
             "ledger import chain.tmchain --config node.toml -o json",
+            "app init my-app --runtime container",
+            "app validate app.yaml",
             "app deploy a.wasm --key operator.key",
+            "app restart a --no-wait",
+            "app logs a --node node-1 --lines 5",
+            "operator admit second second.key.pub --publisher",
             "workflow create w.yaml --name w",
             "policy set zone.yaml --key operator.key",
             "policy test zone.yaml --plan plan.yaml -o json",

@@ -379,6 +379,15 @@ impl Client {
         self.inner.committee.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The connection to a node at an address, made anew when it is not known there.
+    pub(crate) fn link(&self, endpoint: &Endpoint) -> Result<Connection, ClientError> {
+        let known = self.learned().get(&endpoint.node).cloned();
+        match known.filter(|it| it.endpoint == *endpoint) {
+            Some(known) => Ok(known),
+            None => self.learn(endpoint),
+        }
+    }
+
     fn learn(&self, endpoint: &Endpoint) -> Result<Connection, ClientError> {
         let connection = Connection::new(endpoint.clone(), self.network(), self.options())?;
         let mut learned = self.learned();

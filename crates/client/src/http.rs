@@ -1,12 +1,14 @@
 //! One node: a pool of connections to it, and one call with its answer read within bounds.
 
 use crate::{endpoint::Endpoint, error::ClientError, options::Options, tls};
+use bytes::Bytes;
+use futures::{StreamExt as _, TryStreamExt as _, stream::BoxStream};
 use reqwest::{
     Method, Response, StatusCode,
-    header::{CONTENT_TYPE, DATE, HeaderMap, RETRY_AFTER},
+    header::{CONTENT_TYPE, DATE, HeaderMap, RANGE, RETRY_AFTER},
 };
 use serde::{Deserialize, de::DeserializeOwned};
-use std::{error::Error as _, sync::Arc, time::Duration};
+use std::{error::Error as _, ops::Range, sync::Arc, time::Duration};
 use tokio::sync::OnceCell;
 use trustmesh_api::{Problem, limits, paths, problem};
 use trustmesh_types::NetworkId;
@@ -119,6 +121,32 @@ impl Connection {
             Err(Failure::Network(why) | Failure::Bad(why)) => Err(why),
             Err(_) => Err(format!("status {status}")),
         }
+    }
+
+    /// A call whose answer is bytes, as they come; `range` of them, when it is said.
+    pub(crate) async fn stream(
+        &self,
+        call: &Call,
+        range: Option<Range<u64>>,
+    ) -> Result<BoxStream<'static, Result<Bytes, String>>, String> {
+        let url = format!("https://{}{}", self.endpoint.address, call.target);
+        let mut request = self.http.request(call.method.clone(), url);
+        if let Some(range) = range {
+            // A range of HTTP names its last byte (RFC 9110, section 14.1.2).
+            let last = range.end.saturating_sub(1);
+            request = request.header(RANGE, format!("bytes={}-{last}", range.start));
+        }
+        for (name, value) in &call.headers {
+            request = request.header(*name, value);
+        }
+        let response = request.send().await.map_err(|e| reason(&e))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response.bytes_stream().map_err(|e| reason(&e)).boxed());
+        }
+        let detail = read(response).await.ok();
+        let problem = detail.and_then(|body| serde_json::from_slice::<Problem>(&body).ok());
+        Err(problem.map_or_else(|| format!("status {status}"), |problem| problem.detail))
     }
 
     async fn exchange<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Failure> {

@@ -10,6 +10,7 @@
 //! device signed, a transaction counts once, and reads change nothing. So retries are safe,
 //! and bounded by [`Options`].
 
+mod artifacts;
 mod client;
 mod device;
 mod endpoint;
@@ -28,11 +29,12 @@ pub mod probe;
 pub mod snapshot;
 pub mod tls;
 
+pub use artifacts::Upload;
 pub use client::Client;
 pub use device::{Checked, Device, SubmitSpec};
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{Attempt, ClientError};
-pub use operator::{AppSpec, Operator};
+pub use operator::Operator;
 pub use options::Options;
 pub use readiness::Readiness;
 pub use transact::Included;

@@ -1,38 +1,17 @@
 //! An operator: changes the network by signed transactions (PROTOCOL §3). Every method
 //! returns once the change is final.
 
-use crate::{client::Client, error::ClientError, outside, transact::Included};
-use reqwest::Method;
-use std::time::Duration;
-use trustmesh_api::{ArtifactReceipts, auth, paths};
+use crate::{artifacts::Upload, client::Client, error::ClientError, transact::Included};
 use trustmesh_types::{
-    AppId, Digest, Domain, Payload, PolicyId, PublicKey, RequestId, SecretKey, WorkflowId, codec,
+    AppId, Contents, Domain, Payload, PolicyId, PublicKey, RequestId, SecretKey, WorkflowId, codec,
     genesis::{Parameters, ParametersChange},
     policy::Policy,
-    records::{AppManifest, AppState, NodeInfo, Runtime},
+    records::{AppManifest, AppState, NodeInfo, OperatorInfo},
     request::StorageReceipt,
     resources::Resources,
     transaction::Deployment,
     workflow::Workflow,
 };
-
-/// For an upload of the largest artifact, with every validator's fetching it.
-const UPLOAD_TIMEOUT: Duration = Duration::from_secs(120);
-
-/// What a publisher says of an application, beside its artifact.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AppSpec {
-    /// Its name.
-    pub id: AppId,
-    /// A version for people.
-    pub version: String,
-    /// How it is run.
-    pub runtime: Runtime,
-    /// What each run of a task reserves.
-    pub requirements: Resources,
-    /// Whether equal inputs give equal outputs on every node.
-    pub deterministic: bool,
-}
 
 /// An operator's key, and the network.
 #[derive(Debug, Clone)]
@@ -68,26 +47,20 @@ impl Operator {
         self.client.transact(&self.key, payload).await
     }
 
-    /// Uploads an artifact until f+1 validators hold it, and puts the application on the
-    /// ledger.
+    /// The operator's key.
+    pub(crate) const fn key(&self) -> &SecretKey {
+        &self.key
+    }
+
+    /// Puts an application on the ledger whose artifact f+1 validators hold.
     ///
     /// # Errors
-    /// [`ClientError`].
-    pub async fn deploy_app(
+    /// As [`Client::transact`].
+    pub async fn deploy(
         &self,
-        spec: AppSpec,
-        artifact: Vec<u8>,
+        manifest: AppManifest,
+        receipts: Vec<StorageReceipt>,
     ) -> Result<Included, ClientError> {
-        let manifest = AppManifest {
-            id: spec.id,
-            version: spec.version,
-            runtime: spec.runtime,
-            artifact: Digest::of(&artifact),
-            artifact_bytes: artifact.len() as u64,
-            requirements: spec.requirements,
-            deterministic: spec.deterministic,
-        };
-        let receipts = self.upload(artifact).await?;
         let network = self.client.network();
         let publisher_signature =
             self.key.sign(Domain::Artifact, &network, &codec::encode(&manifest));
@@ -95,32 +68,67 @@ impl Operator {
         self.transact(Payload::DeployApp(deployment)).await
     }
 
-    /// Uploads an artifact and gives the receipts of the validators that hold it.
+    /// Uploads a module until f+1 validators hold it, and puts a deterministic application of
+    /// it on the ledger.
     ///
     /// # Errors
-    /// [`ClientError`]; also when a receipt is for something else or not signed.
-    pub async fn upload(&self, artifact: Vec<u8>) -> Result<Vec<StorageReceipt>, ClientError> {
-        let network = self.client.network();
-        let digest = Digest::of(&artifact);
-        let signed = auth::Call { method: "POST", target: paths::ARTIFACTS, body: &artifact };
-        let headers = signed.sign(&self.key, &network, outside::now_ms()).pairs().into();
-        let mut call = self.client.call_get(paths::ARTIFACTS.to_owned());
-        call.method = Method::POST;
-        call.headers = headers;
-        call.content_type = Some("application/octet-stream");
-        call.timeout = UPLOAD_TIMEOUT;
-        call.body = artifact;
-        let (answer, node): (ArtifactReceipts, _) = self.client.send(&call).await?;
-        let good = |r: &StorageReceipt| {
-            r.digest == digest && r.subject == digest && r.verify(&network).is_ok()
+    /// [`ClientError`].
+    pub async fn deploy_module(
+        &self,
+        id: AppId,
+        requirements: Resources,
+        module: &[u8],
+    ) -> Result<Included, ClientError> {
+        let (contents, receipts) = self.upload_module(module).await?;
+        self.deploy(AppManifest::module(id, &contents, requirements), receipts).await
+    }
+
+    /// Uploads a module until f+1 validators hold it.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn upload_module(
+        &self,
+        module: &[u8],
+    ) -> Result<(Contents, Vec<StorageReceipt>), ClientError> {
+        let contents = Contents::of_module(module)
+            .map_err(|error| ClientError::Local { what: error.to_string() })?;
+        let part = |range: std::ops::Range<u64>| {
+            let (start, end) = (usize::try_from(range.start), usize::try_from(range.end));
+            start.ok().zip(end.ok()).and_then(|(start, end)| module.get(start..end))
         };
-        if answer.artifact == digest && answer.receipts.iter().all(good) {
-            return Ok(answer.receipts);
-        }
-        Err(ClientError::BadAnswer {
-            address: format!("node {}", node.short()),
-            reason: "its storage receipts are not for the artifact that was sent".to_owned(),
-        })
+        let upload = Upload {
+            contents: &contents,
+            registry: None,
+            read: &|_, range| Ok(part(range).unwrap_or_default().to_vec()),
+            progress: &|_, _| (),
+        };
+        let receipts = self.upload(&upload).await?;
+        Ok((contents, receipts))
+    }
+
+    /// Lets every node begin an application anew.
+    ///
+    /// # Errors
+    /// As [`Client::transact`].
+    pub async fn restart_app(&self, app: AppId) -> Result<Included, ClientError> {
+        self.transact(Payload::RestartApp { app }).await
+    }
+
+    /// Admits an operator, or says anew what one is.
+    ///
+    /// # Errors
+    /// As [`Client::transact`].
+    pub async fn admit_operator(&self, operator: OperatorInfo) -> Result<Included, ClientError> {
+        self.transact(Payload::AdmitOperator(operator)).await
+    }
+
+    /// Ends an operator's membership.
+    ///
+    /// # Errors
+    /// As [`Client::transact`].
+    pub async fn revoke_operator(&self, operator: PublicKey) -> Result<Included, ClientError> {
+        self.transact(Payload::RevokeOperator { operator }).await
     }
 
     /// Starts, stops or removes an application.
@@ -262,7 +270,7 @@ impl Operator {
     pub async fn set_parameters(
         &self,
         parameters: Parameters,
-        replaces: Digest,
+        replaces: trustmesh_types::Digest,
     ) -> Result<Included, ClientError> {
         self.transact(Payload::SetParameters(ParametersChange { parameters, replaces })).await
     }

@@ -4,8 +4,8 @@ use crate::{client::Client, error::ClientError};
 use serde::Serialize;
 use trustmesh_api::{
     AppView, BlockReceipts, BlockView, Committees, DeviceView, FaultQuery, FaultView, LedgerStatus,
-    ListQuery, NodeView, Page, ParametersView, Placements, PolicyView, RangeQuery, RawBlocks,
-    RawHeaders, RequestQuery, RequestSummary, RequestView, WorkflowView, paths,
+    ListQuery, NodeView, OperatorView, Page, ParametersView, Placements, PolicyView, RangeQuery,
+    RawBlocks, RawHeaders, RequestQuery, RequestSummary, RequestView, WorkflowView, paths,
 };
 use trustmesh_state::{Handover, follow_handovers};
 use trustmesh_types::{AppId, PolicyId, PublicKey, RequestId, WorkflowId, genesis::Genesis};
@@ -106,6 +106,22 @@ impl Client {
     /// [`ClientError`].
     pub async fn app(&self, id: &AppId) -> Result<AppView, ClientError> {
         self.get(paths::entry(paths::APPS, id)).await
+    }
+
+    /// An application as one node sees it, with how its own copy is.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn app_at(&self, node: &PublicKey, id: &AppId) -> Result<AppView, ClientError> {
+        self.get_at(node, paths::entry(paths::APPS, id)).await
+    }
+
+    /// A page of operators.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub async fn operators(&self, query: &ListQuery) -> Result<Page<OperatorView>, ClientError> {
+        self.get(with_query(paths::OPERATORS, query)).await
     }
 
     /// A page of workflows.

@@ -1,5 +1,6 @@
 //! A node's durable store: one file that holds blobs by digest and documents by key, and
-//! small checked files beside it (PROTOCOL 7, Data: the embedded store per node).
+//! small checked files beside it (PROTOCOL 7, Data: the embedded store per node); and
+//! [`artifacts`] of applications, which are files by digest.
 //!
 //! [`Store`] opens the file. [`BlobStore`] keeps task inputs, outputs, artifacts and
 //! sealed results; [`Documents`] keeps history, signed completions and the delivery
@@ -11,6 +12,7 @@
 //! written while nothing changes. The ledger's contracts never read from here.
 
 mod apply;
+pub mod artifacts;
 mod batch;
 mod blobs;
 mod checked_file;

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use std::time::{Duration, Instant};
-use trustmesh_executor::{Invocation, Limits, RunnerConfig, WasmRunner};
+use trustmesh_executor::{Granted, Invocation, Limits, RunnerConfig, WasmRunner};
 use trustmesh_types::Digest;
 
 const CALLS: usize = 2_000;
@@ -36,6 +36,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         },
         seed: [0; 32],
         clock_unix_ms: 0,
+        granted: Granted::default(),
     };
     let (mut whole, mut inside) = (Vec::with_capacity(CALLS), Vec::with_capacity(CALLS));
     for _ in 0..CALLS {

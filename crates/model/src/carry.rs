@@ -9,7 +9,7 @@ use crate::{
     watch::Broken,
 };
 use std::sync::Arc;
-use trustmesh_agent::{Bytes, Effect, Input};
+use trustmesh_agent::{Bytes, Effect, Input, Obtain, Start};
 use trustmesh_types::{
     Digest, Payload, PublicKey, evidence::SignedCompletion, message::Message,
     request::StorageReceipt,
@@ -65,9 +65,15 @@ impl Mesh {
                 self.keep(at, digest, data, Some(Box::new(completion)));
             }
             Effect::Load { digest } => {
-                let Some(node) = self.nodes.get_mut(at) else { return };
-                let data = node.disk.get(&digest).cloned();
-                node.inbox.push_back(Mail::Plain(Input::Loaded { digest, data }));
+                let data = self.nodes.get(at).and_then(|node| node.disk.get(&digest).cloned());
+                self.answer(at, Input::Loaded { digest, data });
+            }
+            // Every node holds the artifact from the start.
+            Effect::Obtain(Obtain { contents, whole, .. }) => {
+                self.answer(at, Input::Obtained { contents, whole, result: Ok(None) });
+            }
+            Effect::Start(Start { generation, manifest }) => {
+                self.answer(at, Input::Started { app: manifest.id, generation, result: Ok(()) });
             }
             Effect::Run(spec) => self.runs.push_back((at, spec)),
             Effect::Deliver(delivery) => {
@@ -81,10 +87,16 @@ impl Mesh {
             }
             Effect::Meet(_)
             | Effect::KeepPlacement(_)
-            | Effect::Prepare { .. }
+            | Effect::Stop { .. }
             | Effect::Discard { .. }
             | Effect::Reply { .. }
             | Effect::Note { .. } => {}
+        }
+    }
+
+    fn answer(&mut self, at: usize, input: Input) {
+        if let Some(node) = self.nodes.get_mut(at) {
+            node.inbox.push_back(Mail::Plain(input));
         }
     }
 

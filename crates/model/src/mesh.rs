@@ -6,7 +6,7 @@
 
 use crate::{
     evil::Evil,
-    setup::{Start, World, artifact, found},
+    setup::{Start, World, found},
     watch::Watch,
 };
 use std::{
@@ -97,18 +97,15 @@ impl Mesh {
     pub(crate) fn begin(start: &Start, bounds: Bounds) -> Self {
         let (world, ledger) = found(start);
         let now_ms = ledger.timestamp_ms();
-        let nodes = (0..world.keys.len()).map(|at| {
-            let (digest, data) = artifact();
-            Node {
-                agent: (start.evil != Some(at)).then(|| Arc::new(agent(&world, at, &ledger, &[]))),
-                disk: BTreeMap::from([(digest, data)]),
-                kept: Vec::new(),
-                inbox: VecDeque::new(),
-                held: None,
-                stands_at: ledger.root(),
-                wake_ms: Some(0),
-                restarts: 0,
-            }
+        let nodes = (0..world.keys.len()).map(|at| Node {
+            agent: (start.evil != Some(at)).then(|| Arc::new(agent(&world, at, &ledger, &[]))),
+            disk: BTreeMap::new(),
+            kept: Vec::new(),
+            inbox: VecDeque::new(),
+            held: None,
+            stands_at: ledger.root(),
+            wake_ms: Some(0),
+            restarts: 0,
         });
         let mut mesh = Self {
             nodes: nodes.collect(),

@@ -6,17 +6,16 @@
 //! which is the order in which they are designated as long as all have the same free.
 
 use std::sync::Arc;
-use trustmesh_agent::Bytes;
 use trustmesh_state::{Proposal, State};
 use trustmesh_types::{
-    AppId, Digest, Domain, NetworkId, Payload, PublicKey, SecretKey, Signature, SignedTransaction,
-    TaskId, Transaction, WorkflowId, codec,
+    AppId, Contents, Digest, Domain, NetworkId, Payload, PublicKey, SecretKey, Signature,
+    SignedTransaction, TaskId, Transaction, WorkflowId, codec,
     genesis::{GENESIS_VERSION, Genesis, Parameters},
     receipt::Outcome,
-    records::{AppManifest, NodeInfo, NodeRoles, OperatorInfo, Runtime},
+    records::{AppManifest, Condition, NodeInfo, NodeRoles, OperatorInfo, Runtime},
     request::{Endpoint, RequestBody, StorageReceipt},
     resources::{MIB, ResourceReport, Resources, Snapshot},
-    transaction::{Deployment, TRANSACTION_VERSION},
+    transaction::{AppReport, Deployment, TRANSACTION_VERSION},
     workflow::{Task, Workflow},
 };
 
@@ -182,8 +181,11 @@ pub(crate) fn found(start: &Start) -> (Arc<World>, State) {
     #[expect(clippy::expect_used, reason = "the genesis is written in this file")]
     let bare = State::genesis(&genesis).expect("a genesis");
     let furnished = execute(&bare, &world, furnish(&world, &operator, device.public()));
-    let reports = world.keys.iter().map(|key| world.sign(key, report(), 0)).collect();
-    let state = execute(&furnished, &world, reports);
+    let said = |nonce, payload: fn() -> Payload| {
+        let world = &world;
+        world.keys.iter().map(move |key| world.sign(key, payload(), nonce))
+    };
+    let state = execute(&furnished, &world, said(0, report).chain(said(1, runs)).collect());
     (Arc::new(world), state)
 }
 
@@ -214,21 +216,20 @@ fn report() -> Payload {
     Payload::ReportResources(ResourceReport { newest, batch_root: Digest::default(), batch_len: 1 })
 }
 
+/// A node runs the application.
+fn runs() -> Payload {
+    let condition = Condition::Running;
+    Payload::ReportApp(AppReport { app: app_id(), generation: 1, condition, note: None })
+}
+
 fn furnish(world: &World, operator: &SecretKey, device: PublicKey) -> Vec<SignedTransaction> {
-    let artifact = Digest::of(ARTIFACT);
-    let bytes = ARTIFACT.len() as u64;
-    let manifest = AppManifest {
-        id: app_id(),
-        version: "1".into(),
-        runtime: Runtime::Wasm,
-        artifact,
-        artifact_bytes: bytes,
-        requirements: NEEDS,
-        deterministic: true,
-    };
+    #[expect(clippy::expect_used, reason = "the module is written in this file")]
+    let module = Contents::of_module(ARTIFACT).expect("a module");
+    let manifest = AppManifest::module(app_id(), &module, NEEDS);
     let encoded = codec::encode(&manifest);
+    let (contents, bytes) = (manifest.contents, manifest.artifact_bytes);
     let receipt =
-        |key: &SecretKey| StorageReceipt::sign(key, &world.network, artifact, artifact, bytes);
+        |key: &SecretKey| StorageReceipt::sign(key, &world.network, contents, contents, bytes);
     let deployment = Deployment {
         publisher_signature: operator.sign(Domain::Artifact, &world.network, &encoded),
         receipts: world.keys.iter().map(receipt).collect(),
@@ -257,9 +258,4 @@ fn execute(state: &State, world: &World, transactions: Vec<SignedTransaction>) -
         }
     }
     executed.state
-}
-
-/// What each node's disk holds at the start.
-pub(crate) fn artifact() -> (Digest, Bytes) {
-    (Digest::of(ARTIFACT), Bytes::from(ARTIFACT))
 }

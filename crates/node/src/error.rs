@@ -4,8 +4,9 @@ use crate::{
     config::ConfigError, guard::GuardError, history::HistoryError, join::JoinError,
     keystore::KeyError, telemetry::FilterError, tls::TlsError,
 };
+use trustmesh_client::ClientError;
 use trustmesh_consensus::{LedgerFailed, StartError};
-use trustmesh_data::DataError;
+use trustmesh_data::{DataError, artifacts::ArtifactError};
 use trustmesh_executor::RunError;
 
 /// The HTTP address can't be listened on.
@@ -41,6 +42,9 @@ pub enum NodeError {
     /// The store in it.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// The artifacts in it.
+    #[error(transparent)]
+    Artifacts(#[from] ArtifactError),
     /// The history in it.
     #[error(transparent)]
     History(#[from] HistoryError),
@@ -70,6 +74,9 @@ pub enum NodeError {
     /// The WebAssembly engine.
     #[error(transparent)]
     Runner(#[from] RunError),
+    /// What speaks to other nodes.
+    #[error(transparent)]
+    Client(#[from] ClientError),
     /// The runtime.
     #[error("can't {action}: {reason}")]
     System {

@@ -11,7 +11,9 @@
 //! wiped joins again with the same key.
 
 use crate::{
-    config::{Admission, HttpLimits, Listen, Log, NodeConfig, Retention, Storage, Testing},
+    config::{
+        Admission, Containers, HttpLimits, Listen, Log, NodeConfig, Retention, Storage, Testing,
+    },
     keystore::{self, KeyError},
 };
 use serde::{Deserialize, Serialize};
@@ -285,6 +287,7 @@ fn configuration(key: PathBuf, listen: Listen) -> NodeConfig {
         http: HttpLimits::default(),
         admission: Admission::default(),
         storage: Storage::default(),
+        containers: Containers::default(),
         retention: Retention::default(),
         log: Log::default(),
         testing: Testing::default(),

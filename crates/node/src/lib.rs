@@ -10,6 +10,7 @@
 //! (`config::HttpLimits`, `config::Admission`, `driver`); nothing that comes from outside ends
 //! the process.
 
+mod apps;
 mod clock;
 pub mod config;
 mod driver;

@@ -1,6 +1,7 @@
 //! Assembles a node from its configuration and runs it until it is told to stop.
 
 use crate::{
+    apps::{Apps, Parts},
     clock::{self, now_ms},
     config::{ConfigError, NodeConfig},
     driver::{Control, Deeds, Driver, completions},
@@ -32,12 +33,13 @@ use tokio::{
     task::JoinHandle,
 };
 use trustmesh_agent::Config;
+use trustmesh_client::{Client, Endpoint};
 use trustmesh_consensus::{
     ClockOffset, Handle, LedgerFailed, NodeOptions, Options, StateSnapshot, archive_directories,
     start_node, votes_directories,
 };
-use trustmesh_data::{Store, StoreConfig};
-use trustmesh_executor::{RunnerConfig, WasmRunner};
+use trustmesh_data::{Store, StoreConfig, artifacts::ArtifactStore};
+use trustmesh_executor::{ContainerConfig, ContainerRunner, RunnerConfig, WasmRunner};
 use trustmesh_types::{PublicKey, SecretKey, codec, genesis::Genesis, records::NodeInfo};
 
 /// Threads of this crate's runtime, and of the ledger's.
@@ -127,6 +129,11 @@ pub(crate) fn store_path(config: &NodeConfig) -> PathBuf {
     config.data_dir.join("store.redb")
 }
 
+/// Where artifacts of applications are.
+fn artifacts_path(config: &NodeConfig) -> PathBuf {
+    config.data_dir.join("artifacts")
+}
+
 /// Runs a node on the current runtime until it is told to stop.
 ///
 /// # Errors
@@ -205,6 +212,8 @@ async fn serve(config: NodeConfig) -> Result<Stopped, NodeError> {
     })?;
     let store = open_store(&config, &layout)?;
     let runner = WasmRunner::new(RunnerConfig::default())?;
+    let artifacts =
+        ArtifactStore::open(&artifacts_path(&config), config.storage.artifacts_bytes_max)?;
     let history = History::open(store.clone(), &config.retention)?;
     let mailbox = Mailbox::new(store.clone(), key.public());
     let feed = Feed::new();
@@ -231,8 +240,20 @@ async fn serve(config: NodeConfig) -> Result<Stopped, NodeError> {
     let [block_values, ..] = archive_directories(&layout.ledger, PARTITION);
     let pruning = Pruning::new(headers.clone(), block_values, config.retention);
     let (trigger, stop) = Stop::new();
-    let (control, calls) = Control::new();
     let (outcomes, outcomes_end) = mpsc::unbounded_channel();
+    let apps = Apps::new(Parts {
+        store: artifacts,
+        runner,
+        containers: ContainerRunner::new(ContainerConfig {
+            socket: config.containers.socket.clone(),
+            ..ContainerConfig::new(&network.to_string(), &key.public().to_string())
+        }),
+        tell: outcomes.clone(),
+        client: Client::new(&genesis, Endpoint::of_genesis(&genesis))?,
+        key: key.clone(),
+        ledger: consensus.clone(),
+    });
+    let (control, calls) = Control::new();
     let app = App {
         genesis: Arc::new(genesis),
         network,
@@ -244,7 +265,7 @@ async fn serve(config: NodeConfig) -> Result<Stopped, NodeError> {
         headers,
         feed: feed.clone(),
         store: store.clone(),
-        runner: runner.clone(),
+        apps: apps.clone(),
         limits: config.http,
         admission: config.admission,
         stop: stop.clone(),
@@ -260,7 +281,7 @@ async fn serve(config: NodeConfig) -> Result<Stopped, NodeError> {
         network,
         consensus: consensus.clone(),
         store: store.clone(),
-        runner,
+        apps: apps.clone(),
         mailbox: mailbox.clone(),
         outcomes,
     };
@@ -269,13 +290,15 @@ async fn serve(config: NodeConfig) -> Result<Stopped, NodeError> {
     tokio::spawn(readying::run(app.clone(), key));
     let serving = tokio::spawn(http::serve(listener, tls, app));
     tokio::spawn(parts.watch(stop.clone()));
-    tokio::spawn(upkeep::run(store, mailbox, history, pruning, stop.clone()));
+    let running = apps.clone();
+    tokio::spawn(upkeep::run(store, mailbox, history, pruning, apps, stop.clone()));
     tokio::spawn(await_stop(trigger.clone(), config.stop_with_stdin));
     // A ledger over damaged files may have ended by now.
     if consensus.stopped().now_or_never().is_none() {
         announce(&config, &consensus);
     }
     let asked = driver.run(stop).await;
+    tokio::spawn(async move { running.stop_all().await });
     // When the ledger ended by itself, the other parts don't know yet.
     trigger.pull();
     let until = Instant::now() + STOP_TIMEOUT;

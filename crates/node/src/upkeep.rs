@@ -2,6 +2,7 @@
 //! results, history and old blocks go.
 
 use crate::{
+    apps::Apps,
     clock::now_ms,
     driver::{completions, placements},
     history::History,
@@ -20,6 +21,7 @@ pub(crate) async fn run(
     mailbox: Mailbox,
     history: History,
     pruning: Pruning,
+    apps: Apps,
     stop: Stop,
 ) {
     loop {
@@ -50,6 +52,7 @@ pub(crate) async fn run(
         if let Err(error) = history.prune().await {
             tracing::warn!(%error, "old history can't be removed");
         }
+        apps.sweep().await;
         if let Err(error) = pruning.run(now_ms).await {
             tracing::warn!(%error, "old blocks can't be removed");
         }

@@ -108,7 +108,10 @@ impl<'a> Board<'a> {
             return Some("failed or was overdue on a task of this request".to_owned());
         }
         if !node.runtimes.contains(&task.runtime) {
-            return Some(format!("can't run {:?} applications", task.runtime).to_lowercase());
+            return Some(format!("can't run {} applications", task.runtime));
+        }
+        if let Some(reason) = task.unfit.get(&node.key) {
+            return Some(reason.clone());
         }
         if taken.contains(&node.key) {
             return Some("runs another replica of this task".to_owned());

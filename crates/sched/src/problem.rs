@@ -1,6 +1,7 @@
 //! The scheduling problem: what a designated node reads off the ledger before it plans.
 
 use crate::network_rules::NetworkRules;
+use std::collections::BTreeMap;
 use trustmesh_types::{AppId, PublicKey, TaskId, records::Runtime, resources::Resources};
 
 /// An open task and what each run of it takes.
@@ -20,6 +21,8 @@ pub struct TaskNeed {
     pub replicas: u8,
     /// Why no node at all may run it now (its application is stopped, say), for people.
     pub blocked: Option<String>,
+    /// Nodes that don't run its application, and why, for people.
+    pub unfit: BTreeMap<PublicKey, String>,
 }
 
 /// A node as the ledger shows it at the plan's height.

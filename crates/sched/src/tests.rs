@@ -37,6 +37,7 @@ fn task(name: &str, level: u32, requirements: Resources) -> TaskNeed {
         runtime: Runtime::Wasm,
         replicas: 1,
         blocked: None,
+        unfit: BTreeMap::new(),
     }
 }
 

@@ -5,7 +5,8 @@
 use serde_json::Value;
 use std::time::Duration;
 use trustmesh_types::{
-    AppId,
+    AppId, Contents,
+    contents::ContentsError,
     resources::{MIB, Resources},
 };
 
@@ -41,9 +42,9 @@ impl App {
         Self::ALL.into_iter().find(|app| app.name() == id.as_str())
     }
 
-    /// What stands for the application's module: distinct bytes for each.
-    pub(crate) fn artifact(self) -> Vec<u8> {
-        format!("simulated module of {}", self.name()).into_bytes()
+    /// Contents of what stands for the application's module: other bytes for each.
+    pub(crate) fn contents(self) -> Result<Contents, ContentsError> {
+        Contents::of_module(format!("simulated module of {}", self.name()).as_bytes())
     }
 
     pub(crate) const fn running_time(self) -> Duration {

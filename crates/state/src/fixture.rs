@@ -6,17 +6,19 @@
 use crate::{Executed, Proposal, State};
 use std::collections::BTreeMap;
 use trustmesh_types::{
-    AppId, Digest, Domain, Payload, PublicKey, RequestId, SecretKey, Signature, SignedTransaction,
-    TaskId, Transaction, TxId, WorkflowId, codec,
+    AppId, Contents, Digest, Domain, Payload, PublicKey, RequestId, SecretKey, Signature,
+    SignedTransaction, TaskId, Transaction, TxId, WorkflowId, codec,
     evidence::{Completion, Finalization, TaskFailure, TaskInput},
     genesis::{GENESIS_VERSION, Genesis, Parameters},
     plan::{Assignment, Decline, Plan},
     receipt::Outcome,
-    records::{AppManifest, NodeInfo, NodeRoles, OperatorInfo, RequestRecord, Runtime, Status},
+    records::{
+        AppManifest, Condition, NodeInfo, NodeRoles, OperatorInfo, RequestRecord, Runtime, Status,
+    },
     reject::Rejection,
     request::{Endpoint, RequestBody, StorageReceipt, Submission},
     resources::{MIB, ResourceReport, Resources, Snapshot},
-    transaction::{Deployment, TRANSACTION_VERSION},
+    transaction::{AppReport, Deployment, TRANSACTION_VERSION},
     workflow::{Task, Workflow},
 };
 
@@ -127,6 +129,8 @@ impl Net {
         ]);
         let reports = (1..=6).map(|n| net.report(n)).collect();
         net.applied(reports);
+        let running = (1..=6).map(|n| net.runs(n, "app")).collect();
+        net.applied(running);
         net
     }
 
@@ -178,24 +182,15 @@ impl Net {
     }
 
     pub(crate) fn deployment(&self, name: &str) -> Deployment {
-        let artifact = Digest::of(b"module");
-        let manifest = AppManifest {
-            id: AppId::new(name).unwrap(),
-            version: "1.0".into(),
-            runtime: Runtime::Wasm,
-            artifact,
-            artifact_bytes: 6,
-            requirements: NEEDS,
-            deterministic: true,
-        };
-        self.published(manifest)
+        let contents = Contents::of_module(b"module").unwrap();
+        self.published(AppManifest::module(AppId::new(name).unwrap(), &contents, NEEDS))
     }
 
     pub(crate) fn published(&self, manifest: AppManifest) -> Deployment {
         let encoded = codec::encode(&manifest);
         Deployment {
             publisher_signature: operator().sign(Domain::Artifact, &self.state.network(), &encoded),
-            receipts: self.storage(manifest.artifact, manifest.artifact, manifest.artifact_bytes),
+            receipts: self.storage(manifest.contents, manifest.contents, manifest.artifact_bytes),
             manifest,
         }
     }
@@ -204,6 +199,14 @@ impl Net {
         let newest = Snapshot { taken_ms: self.state.timestamp_ms(), foreign: Resources::ZERO };
         let report = ResourceReport { newest, batch_root: Digest::default(), batch_len: 1 };
         (secret(n).public(), Payload::ReportResources(report))
+    }
+
+    /// A node says that it runs an application.
+    pub(crate) fn runs(&self, n: u8, app: &str) -> Tx {
+        let app = AppId::new(app).unwrap();
+        let generation = self.state.app(&app).unwrap().generation;
+        let report = AppReport { app, generation, condition: Condition::Running, note: None };
+        (secret(n).public(), Payload::ReportApp(report))
     }
 
     pub(crate) fn submission(&mut self, name: &str, lifetime_ms: u64) -> (RequestId, Tx) {

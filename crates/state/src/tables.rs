@@ -12,7 +12,9 @@ use trustmesh_types::{
     faults::FaultRecord,
     genesis::Parameters,
     protocol::ProtocolRecord,
-    records::{AppRecord, Member, NodeLoad, PolicyRecord, RequestRecord, WorkflowRecord},
+    records::{
+        AppCondition, AppRecord, Member, NodeLoad, PolicyRecord, RequestRecord, WorkflowRecord,
+    },
     votes::Round,
 };
 
@@ -206,4 +208,6 @@ tables! {
     Protocol = 19: () => ProtocolRecord;
     /// Network-defined rules.
     Policies = 20: PolicyId => PolicyRecord;
+    /// What nodes say of their copies of applications.
+    AppConditions = 21: (AppId, PublicKey) => AppCondition;
 }

@@ -7,7 +7,7 @@ use crate::{
     crypto::PublicKey,
     ids::{AppId, PolicyId, RequestId, TaskId, WorkflowId},
     protocol::Activation,
-    records::AppState,
+    records::{AppState, Condition},
     reject::Rejection,
 };
 use borsh::{BorshDeserialize, BorshSerialize};
@@ -221,6 +221,32 @@ pub enum Event {
     ProtocolBegan {
         /// The version.
         version: u32,
+    },
+    /// Nodes begin an application anew.
+    AppRestarted {
+        /// The application.
+        app: AppId,
+    },
+    /// A node said how its copy of an application is.
+    AppReported {
+        /// The application.
+        app: AppId,
+        /// The node.
+        node: PublicKey,
+        /// Whether it runs.
+        condition: Condition,
+        /// Why not, or what an operator should know of it.
+        note: Option<String>,
+    },
+    /// An operator was admitted, or changed.
+    OperatorAdmitted {
+        /// The operator.
+        operator: PublicKey,
+    },
+    /// An operator's membership ended.
+    OperatorRevoked {
+        /// The operator.
+        operator: PublicKey,
     },
 }
 

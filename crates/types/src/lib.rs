@@ -8,6 +8,7 @@
 //! Invariants: no I/O, clock, randomness, floats or hash-map order (STYLE, rule 3);
 //! every signature covers a [`crypto::Domain`] and the [`ids::NetworkId`].
 
+pub mod application;
 pub mod block;
 pub mod canonical;
 pub mod codec;

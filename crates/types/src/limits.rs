@@ -6,6 +6,16 @@
 pub const NAME_BYTES_MAX: usize = 64;
 /// Longest free text in a record (a reason, a label value, an endpoint).
 pub const TEXT_BYTES_MAX: usize = 512;
+/// Most architectures that an application names.
+pub const ARCHITECTURES_MAX: usize = 16;
+/// Most hosts that an application is granted.
+pub const GRANTED_HOSTS_MAX: usize = 32;
+/// Most environment variables of an application.
+pub const ENVIRONMENT_MAX: usize = 64;
+/// How long a container may take to answer, at least and at most.
+pub const START_TIMEOUT_MS: std::ops::RangeInclusive<u64> = 100..=600_000;
+/// Blocks that lie between two reports of one node on one application, at least.
+pub const APP_REPORT_BLOCKS_MIN: u64 = 2;
 /// Most labels of a node.
 pub const LABELS_MAX: usize = 32;
 /// Most tasks of a workflow.

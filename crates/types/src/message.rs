@@ -37,13 +37,15 @@ pub enum Message {
         /// The output, when it fits one message; else the receiver fetches it from the sender.
         data: Option<Vec<u8>>,
     },
-    /// "Keep this artifact and sign for it." The receiver fetches it from the sender.
-    /// Answer: [`Message::Stored`].
+    /// "Keep this artifact and sign for it." The receiver fetches it from the sender, or the
+    /// registry. Answer: [`Message::Stored`].
     StoreArtifact {
-        /// Digest of the artifact.
-        digest: Digest,
-        /// Its length.
+        /// Digest of its contents.
+        contents: Digest,
+        /// Bytes of its blobs.
         bytes: u64,
+        /// A repository of an OCI registry that has it, too.
+        registry: Option<String>,
     },
     /// The receipt asked for.
     Stored(StorageReceipt),

@@ -7,7 +7,7 @@ use crate::{
     crypto::PublicKey,
     digest::Digest,
     evidence::SignedCompletion,
-    ids::{AppId, RequestId, TaskId},
+    ids::{RequestId, TaskId},
     plan::Assignment,
     policy::Policy,
     request::{RequestBody, StorageReceipt},
@@ -17,6 +17,10 @@ use crate::{
 use borsh::{BorshDeserialize, BorshSerialize};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+pub use crate::application::{
+    AppCondition, AppManifest, AppRecord, AppState, Condition, Grants, Runtime,
+};
 
 /// What a node may do.
 #[derive(
@@ -34,28 +38,6 @@ pub struct NodeRoles {
 impl NodeRoles {
     /// All three: what a node has unless told otherwise.
     pub const ALL: Self = Self { validator: true, scheduler: true, worker: true };
-}
-
-/// How an application is run.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    BorshSerialize,
-    BorshDeserialize,
-    Serialize,
-    Deserialize,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum Runtime {
-    /// A WASI command module, JSON on stdin and stdout.
-    Wasm,
-    /// A container that listens on TCP 12345.
-    Container,
 }
 
 /// What operators say of a node when they admit it.
@@ -118,8 +100,10 @@ pub enum Standing {
 pub enum Member {
     /// An operator.
     Operator {
-        /// What genesis says of it.
+        /// What genesis, or the operator who admitted it, says of it.
         info: OperatorInfo,
+        /// Whether its membership was ended: what it published runs no more.
+        revoked: bool,
         /// Height of the last change.
         changed: u64,
     },
@@ -145,6 +129,14 @@ pub enum Member {
         /// Height of the last change.
         changed: u64,
     },
+}
+
+impl Member {
+    /// Whether an operator's or a device's membership was ended.
+    #[must_use]
+    pub const fn revoked(&self) -> bool {
+        matches!(self, Self::Operator { revoked: true, .. } | Self::Device { revoked: true, .. })
+    }
 }
 
 /// What a node has free, apart from its membership because it changes often.
@@ -173,58 +165,6 @@ impl NodeLoad {
         let foreign = self.snapshot.map_or(Resources::ZERO, |s| s.foreign);
         capacity.minus(self.reserved).minus(foreign)
     }
-}
-
-/// What an application's state is, or shall be.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum AppState {
-    /// Artifact verified and kept by the nodes.
-    Deployed,
-    /// Ready to run tasks.
-    Running,
-    /// Runs no task until started again.
-    Stopped,
-    /// Gone from the nodes; its id may be deployed anew.
-    Removed,
-}
-
-/// What a publisher signs of an application.
-#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
-pub struct AppManifest {
-    /// Its name.
-    pub id: AppId,
-    /// A version for people.
-    pub version: String,
-    /// How it is run.
-    pub runtime: Runtime,
-    /// SHA-256 of the module or image.
-    pub artifact: Digest,
-    /// Length of the artifact.
-    pub artifact_bytes: u64,
-    /// What each run of a task reserves.
-    pub requirements: Resources,
-    /// Whether equal inputs give equal outputs on every node.
-    pub deterministic: bool,
-}
-
-/// An application on the ledger.
-#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
-pub struct AppRecord {
-    /// What the publisher signed.
-    pub manifest: AppManifest,
-    /// The publisher.
-    pub publisher: PublicKey,
-    /// Over the manifest.
-    pub publisher_signature: crate::Signature,
-    /// Validators that signed for the artifact.
-    pub holders: Vec<PublicKey>,
-    /// What its state shall be.
-    pub wanted: AppState,
-    /// Height of the last change.
-    pub changed: u64,
 }
 
 /// A workflow on the ledger.

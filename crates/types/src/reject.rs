@@ -112,6 +112,8 @@ pub enum RejectCode {
     TooSoon,
     /// A version of the protocol is not the next one, or would hold too soon.
     ProtocolOrder,
+    /// No operator would be left.
+    LastOperator,
 }
 
 /// A refusal.

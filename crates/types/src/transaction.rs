@@ -13,7 +13,7 @@ use crate::{
     ids::{AppId, NetworkId, PolicyId, RequestId, TxId, WorkflowId},
     plan::{Decline, Plan},
     policy::Policy,
-    records::{AppManifest, AppState, NodeInfo},
+    records::{AppManifest, AppState, Condition, NodeInfo, OperatorInfo},
     request::{StorageReceipt, Submission},
     resources::ResourceReport,
     votes::ConflictingVotes,
@@ -32,7 +32,8 @@ pub struct Deployment {
     pub manifest: AppManifest,
     /// The publisher's signature over the encoded manifest ([`Domain::Artifact`]).
     pub publisher_signature: Signature,
-    /// By at least f+1 distinct validators, for the artifact, with its digest as subject.
+    /// By at least f+1 distinct validators, for the digest of the artifact's contents, which is
+    /// their subject, too.
     pub receipts: Vec<StorageReceipt>,
 }
 
@@ -146,6 +147,35 @@ pub enum Payload {
         /// The first block that its rules hold for.
         height: u64,
     },
+    /// Lets every node begin an application that shall run anew. Operators who may publish.
+    RestartApp {
+        /// The application.
+        app: AppId,
+    },
+    /// A node's word on its copy of an application. The node itself.
+    ReportApp(AppReport),
+    /// Admits an operator, or says anew what one is. Operators.
+    AdmitOperator(OperatorInfo),
+    /// Ends an operator's membership: what it published is stopped, and starts no more until
+    /// another publisher deploys it. Operators.
+    RevokeOperator {
+        /// The operator.
+        operator: PublicKey,
+    },
+}
+
+/// A node's word on its copy of an application.
+#[derive(Debug, Clone, PartialEq, Eq, BorshSerialize, BorshDeserialize, Serialize, Deserialize)]
+pub struct AppReport {
+    /// The application.
+    pub app: AppId,
+    /// Its generation that this is about.
+    pub generation: u32,
+    /// Whether it runs.
+    pub condition: Condition,
+    /// Why not, or what an operator should know of it; at most
+    /// [`crate::limits::TEXT_BYTES_MAX`] bytes.
+    pub note: Option<String>,
 }
 
 /// What a member signs.
@@ -262,6 +292,10 @@ impl Payload {
             Self::QuarantineNode { .. } => "quarantine_node",
             Self::Ready => "ready",
             Self::ActivateProtocol { .. } => "activate_protocol",
+            Self::RestartApp { .. } => "restart_app",
+            Self::ReportApp(_) => "report_app",
+            Self::AdmitOperator(_) => "admit_operator",
+            Self::RevokeOperator { .. } => "revoke_operator",
         }
     }
 }

@@ -10,8 +10,9 @@
 
 use std::collections::BTreeMap;
 use trustmesh_types::{
-    AppId, Block, Digest, NetworkId, Payload, PolicyId, Receipt, RequestId, SecretKey, Signature,
-    TaskId, Transaction, WorkflowId, block, codec,
+    AppId, Block, Contents, Digest, NetworkId, Payload, PolicyId, Receipt, RequestId, SecretKey,
+    Signature, TaskId, Transaction, WorkflowId, block, codec,
+    contents::BlobEntry,
     evidence::{Completion, DoneTask, Finalization, Progress, TaskFailure, TaskInput},
     faults::{Conflict, FaultEvidence, FaultRecord},
     genesis::{GENESIS_VERSION, Genesis, Parameters, ParametersChange},
@@ -20,11 +21,13 @@ use trustmesh_types::{
     plan::{Assignment, Decline, Plan, Unfit},
     policy::{Policy, PolicyScope},
     receipt::Outcome,
-    records::{AppManifest, AppState, NodeInfo, NodeRoles, OperatorInfo, Runtime},
+    records::{
+        AppManifest, AppState, Condition, Grants, NodeInfo, NodeRoles, OperatorInfo, Runtime,
+    },
     reject::{RejectCode, Rejection},
     request::{Endpoint, RequestBody, StorageReceipt, Submission},
     resources::{ResourceReport, Resources, Snapshot},
-    transaction::{Deployment, TRANSACTION_VERSION},
+    transaction::{AppReport, Deployment, TRANSACTION_VERSION},
     votes::{ConflictingVotes, Vote},
     workflow::{Task, Workflow},
 };
@@ -104,11 +107,21 @@ fn payloads() -> Vec<Payload> {
     let manifest = AppManifest {
         id: AppId::new("detect-anomalies").unwrap(),
         version: "1.0.0".into(),
-        runtime: Runtime::Wasm,
+        runtime: Runtime::Container,
         artifact: Digest([8; 32]),
+        contents: Digest([9; 32]),
         artifact_bytes: 77,
+        registry: Some("registry.example:5000/apps/detect".into()),
         requirements: resources(),
+        architectures: ["aarch64".into(), "x86_64".into()].into(),
         deterministic: true,
+        grants: Grants {
+            clock: true,
+            random: true,
+            network: ["api.example:443".into()].into(),
+            environment: [("LEVEL".into(), "info".into())].into(),
+        },
+        start_timeout_ms: 5_000,
     };
     let workflow = Workflow {
         id: WorkflowId::new("cold-chain").unwrap(),
@@ -213,6 +226,19 @@ fn payloads() -> Vec<Payload> {
         Payload::QuarantineNode { node: key(1).public(), reason: "noisy".into() },
         Payload::Ready,
         Payload::ActivateProtocol { version: 3, height: 640 },
+        Payload::RestartApp { app: AppId::new("detect-anomalies").unwrap() },
+        Payload::ReportApp(AppReport {
+            app: AppId::new("detect-anomalies").unwrap(),
+            generation: 2,
+            condition: Condition::Failed,
+            note: Some("no engine".into()),
+        }),
+        Payload::AdmitOperator(OperatorInfo {
+            key: key(3).public(),
+            name: "second".into(),
+            publisher: true,
+        }),
+        Payload::RevokeOperator { operator: key(3).public() },
     ]
 }
 
@@ -222,7 +248,11 @@ fn messages() -> Vec<Message> {
     vec![
         Message::StoreInput { body: body(), signature: body().sign(&key(9)), data: Some(vec![1]) },
         Message::StoreOutput { completion: completion.clone(), data: None },
-        Message::StoreArtifact { digest, bytes: 9 },
+        Message::StoreArtifact {
+            contents: digest,
+            bytes: 9,
+            registry: Some("registry.example/apps/detect".into()),
+        },
         Message::Stored(receipt(1)),
         Message::NotStored { subject: digest, digest, reason: "full".into() },
         Message::Completed { completion, data: Some(vec![2]) },
@@ -308,6 +338,9 @@ fn goldens() -> Vec<(String, usize, String)> {
         pardoned: false,
     };
     rows.push(row("fault", codec::encode(&fault)));
+    let blobs = [vec![1; 5], vec![2; 1024 * 1024 + 1]].map(|blob| BlobEntry::of(&blob));
+    let contents = Contents::new(blobs[0].digest, blobs.to_vec()).unwrap();
+    rows.push(row("contents", contents.encode()));
     rows
 }
 

@@ -8,7 +8,7 @@ use crate::{
     Bytes, Effect, RunId, RunOutput, RunSpec,
     agenda::{Matter, Retry},
     core::{Core, Waiter, cut},
-    duties::{fetch, succession},
+    duties::{apps, fetch, succession},
     envelope, limits,
     work::{Run, Work},
 };
@@ -56,7 +56,7 @@ fn start(core: &mut Core, work: &mut Work, task: &Task) {
     };
     let complete = collect(core, work, &inputs, &mut held);
     let app = core.state.app(&task.app).map(|a| a.manifest);
-    let ready = app.filter(|a| core.prepared.contains(&(task.app.clone(), a.artifact)));
+    let ready = app.filter(|_| apps::runs(core, &task.app));
     let (Some(manifest), true) = (ready, complete) else {
         work.runs.insert(task.id.clone(), Run::Collecting(held));
         return;
@@ -74,13 +74,15 @@ fn start(core: &mut Core, work: &mut Work, task: &Task) {
             core.out.push(Effect::Run(RunSpec {
                 run,
                 app: task.app.clone(),
-                artifact: manifest.artifact,
+                runtime: manifest.runtime,
+                contents: manifest.contents,
                 input: input.into(),
                 memory_bytes: manifest.requirements.memory_bytes,
                 cpu_millis: manifest.requirements.cpu_millis,
                 timeout_ms: task.timeout_ms,
                 seed: seed.0,
                 clock_ms,
+                grants: manifest.grants,
             }));
             work.runs.insert(task.id.clone(), Run::Running(inputs));
         }

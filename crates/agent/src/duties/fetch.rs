@@ -15,7 +15,7 @@ use crate::{
 use std::collections::{BTreeMap, BTreeSet};
 use trustmesh_types::{
     Digest, PublicKey,
-    limits::{BLOB_MESSAGE_BYTES_MAX, MODULE_BYTES_MAX},
+    limits::{BLOB_MESSAGE_BYTES_MAX, OUTPUT_BYTES_MAX},
     message::Message,
     mutants::{Mutant, mutated},
 };
@@ -63,7 +63,7 @@ pub(crate) fn want(
     if let Some(data) = core.blobs.get(&digest) {
         return Some(data);
     }
-    if bytes == 0 || bytes > MODULE_BYTES_MAX {
+    if bytes == 0 || bytes > OUTPUT_BYTES_MAX {
         return None;
     }
     let me = core.me;

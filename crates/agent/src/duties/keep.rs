@@ -6,27 +6,40 @@
 //! and node's open bytes are bounded.
 
 use crate::{
-    BlobKind,
+    BlobKind, Effect,
     agenda::{BlobKey, Matter},
-    core::{Core, Waiter},
-    duties::{fetch, receipts},
+    core::{Core, Waiter, cut},
+    duties::{
+        apps, fetch,
+        obtain::{self, Standing, Wanted},
+        receipts,
+    },
     limits,
 };
 use std::collections::BTreeMap;
 use trustmesh_types::{
     Digest, PublicKey, RequestId, Signature,
     evidence::SignedCompletion,
-    limits::{INPUT_BYTES_MAX, MODULE_BYTES_MAX, OUTPUT_BYTES_MAX, TEXT_BYTES_MAX},
+    limits::{ARTIFACT_BYTES_MAX, INPUT_BYTES_MAX, OUTPUT_BYTES_MAX, TEXT_BYTES_MAX},
     message::Message,
     mutants::{Mutant, mutated},
     reject::{RejectCode, Rejection},
     request::{Endpoint, RequestBody},
 };
 
+/// What is kept.
+#[derive(Debug, Clone)]
+enum What {
+    /// An input or an output.
+    Blob(BlobKind),
+    /// An artifact, and a repository that has it, too.
+    Artifact(Option<String>),
+}
+
 #[derive(Debug, Clone)]
 struct Kept {
     owner: PublicKey,
-    kind: BlobKind,
+    what: What,
     until_ms: u64,
     storing: bool,
     durable: bool,
@@ -149,7 +162,7 @@ pub(crate) fn input(
         return decline(core, from, key, refused.reason);
     }
     let until_ms = core.kept_until_ms(body);
-    let what = (body.device, BlobKind::Input, body.input_bytes, until_ms);
+    let what = (body.device, What::Blob(BlobKind::Input), body.input_bytes, until_ms);
     keep(core, keeps, from, key, what, data);
 }
 
@@ -170,7 +183,7 @@ pub(crate) fn output(
         Ok(until_ms) => until_ms,
         Err(reason) => return decline(core, from, key, reason),
     };
-    let what = (completion.node, BlobKind::Output, completion.output_bytes, until_ms);
+    let what = (completion.node, What::Blob(BlobKind::Output), completion.output_bytes, until_ms);
     keep(core, keeps, from, key, what, data);
 }
 
@@ -209,21 +222,21 @@ pub(crate) fn artifact(
     core: &mut Core,
     keeps: &mut Keeps,
     from: PublicKey,
-    digest: Digest,
-    bytes: u64,
+    (contents, bytes, registry): (Digest, u64, Option<String>),
 ) {
     if !core.is_validator() {
         return;
     }
-    let key = BlobKey { subject: digest, digest };
-    if bytes == 0 || bytes > MODULE_BYTES_MAX {
+    let key = BlobKey { subject: contents, digest: contents };
+    if bytes == 0 || bytes > ARTIFACT_BYTES_MAX {
         let why = format!(
-            "the artifact has {bytes} bytes; an artifact has 1 to {MODULE_BYTES_MAX} bytes"
+            "the artifact has {bytes} bytes; an artifact has 1 to {ARTIFACT_BYTES_MAX} bytes"
         );
         return decline(core, from, key, why);
     }
     let until_ms = core.now_ms.saturating_add(limits::PUBLISHED_KEPT_MS);
-    keep(core, keeps, from, key, (from, BlobKind::Artifact, bytes, until_ms), None);
+    let registry = registry.map(|text| cut(&text, TEXT_BYTES_MAX));
+    keep(core, keeps, from, key, (from, What::Artifact(registry), bytes, until_ms), None);
 }
 
 fn keep(
@@ -231,7 +244,7 @@ fn keep(
     keeps: &mut Keeps,
     from: PublicKey,
     key: BlobKey,
-    (owner, kind, bytes, until_ms): (PublicKey, BlobKind, u64, u64),
+    (owner, what, bytes, until_ms): (PublicKey, What, u64, u64),
     data: Option<Vec<u8>>,
 ) {
     if let Some(kept) = keeps.open.get_mut(&(key, bytes)) {
@@ -243,9 +256,9 @@ fn keep(
             kept.askers.push(from);
         }
     } else {
-        let most = match kind {
-            BlobKind::Artifact => limits::KEPT_ARTIFACT_BYTES_PER_NODE_MAX,
-            _ => limits::KEPT_BYTES_PER_OWNER_MAX,
+        let most = match what {
+            What::Artifact(_) => limits::KEPT_ARTIFACT_BYTES_PER_NODE_MAX,
+            What::Blob(_) => limits::KEPT_BYTES_PER_OWNER_MAX,
         };
         let of_owner = |keeps: &Keeps| keeps.by_owner.get(&owner).copied().unwrap_or(0);
         let full = of_owner(keeps).saturating_add(bytes) > most;
@@ -263,7 +276,7 @@ fn keep(
         }
         keeps.by_owner.insert(owner, held.saturating_add(bytes));
         let askers = vec![from];
-        let kept = Kept { owner, kind, until_ms, storing: false, durable: false, askers };
+        let kept = Kept { owner, what, until_ms, storing: false, durable: false, askers };
         keeps.open.insert((key, bytes), kept);
     }
     if let Some(data) = data {
@@ -290,6 +303,14 @@ pub(crate) fn tick(core: &mut Core, keeps: &mut Keeps, key: BlobKey) {
             continue;
         }
         let matter = Matter::Keep(key);
+        let kind = match &kept.what {
+            What::Blob(kind) => *kind,
+            What::Artifact(registry) => {
+                let (sources, registry) = (kept.askers.clone(), registry.clone());
+                obtain_artifact(core, keeps, (key, bytes), (sources, registry));
+                continue;
+            }
+        };
         let Some(data) = fetch::want(core, key.digest, bytes, &kept.askers, &matter) else {
             continue;
         };
@@ -299,13 +320,39 @@ pub(crate) fn tick(core: &mut Core, keeps: &mut Keeps, key: BlobKey) {
             }
             continue;
         }
-        let (kind, until_ms) = (kept.kind, kept.until_ms);
+        let until_ms = kept.until_ms;
         if let Some(kept) = keeps.open.get_mut(&(key, bytes)) {
             kept.storing = true;
         }
         core.store(key.digest, data, kind, until_ms, Waiter::Keep(key));
         if mutated(Mutant::ReceiptEarly) {
             stored(core, keeps, key, Ok(()));
+        }
+    }
+}
+
+/// Signs for an artifact once all of it is held, for whoever asked; gives up when it can't be
+/// had.
+fn obtain_artifact(
+    core: &mut Core,
+    keeps: &mut Keeps,
+    (key, bytes): (BlobKey, u64),
+    (sources, registry): (Vec<PublicKey>, Option<String>),
+) {
+    let wanted = Wanted { part: (key.digest, true), bytes, sources, registry };
+    match obtain::want(core, wanted, &Matter::Keep(key)) {
+        Standing::Coming => {}
+        Standing::Held(_) => {
+            if let Some(kept) = keeps.open.get_mut(&(key, bytes)) {
+                kept.storing = true;
+            }
+            stored(core, keeps, key, Ok(()));
+        }
+        Standing::Failing(why) => {
+            for asker in release(keeps, &(key, bytes)) {
+                decline(core, asker, key, why.clone());
+            }
+            obtain::unwant(core, &Matter::Keep(key));
         }
     }
 }
@@ -361,7 +408,7 @@ pub(crate) fn deployed(core: &mut Core, keeps: &mut Keeps, artifact: Digest) {
     for bytes in keeps.lengths(&key) {
         release(keeps, &(key, bytes));
     }
-    fetch::unwant(core, &Matter::Keep(key));
+    obtain::unwant(core, &Matter::Keep(key));
 }
 
 /// Drops what outlived its time; when room is short.
@@ -374,8 +421,15 @@ fn sweep(core: &mut Core, keeps: &mut Keeps) {
         .collect();
     for at in over {
         release(keeps, &at);
-        if keeps.lengths(&at.0).is_empty() {
-            fetch::unwant(core, &Matter::Keep(at.0));
+        if !keeps.lengths(&at.0).is_empty() {
+            continue;
+        }
+        fetch::unwant(core, &Matter::Keep(at.0));
+        obtain::unwant(core, &Matter::Keep(at.0));
+        let contents = at.0.digest;
+        if contents == at.0.subject && !apps::is_used(core, contents) {
+            obtain::gone(core, contents);
+            core.out.push(Effect::Discard { contents });
         }
     }
 }

@@ -1,6 +1,6 @@
 //! One module per thing that a node does.
 
-pub(crate) mod artifacts;
+pub(crate) mod apps;
 pub(crate) mod conflicts;
 pub(crate) mod deliver;
 pub(crate) mod execute;
@@ -8,6 +8,7 @@ pub(crate) mod fetch;
 pub(crate) mod finalize;
 pub(crate) mod intake;
 pub(crate) mod keep;
+pub(crate) mod obtain;
 pub(crate) mod progress;
 pub(crate) mod publish;
 pub(crate) mod receipts;

@@ -11,7 +11,7 @@ use crate::{
 use std::collections::BTreeMap;
 use trustmesh_types::{
     Digest,
-    limits::MODULE_BYTES_MAX,
+    limits::ARTIFACT_BYTES_MAX,
     reject::{RejectCode, Rejection},
 };
 
@@ -31,18 +31,21 @@ const fn key(digest: Digest) -> BlobKey {
     BlobKey { subject: digest, digest }
 }
 
-/// An artifact came.
-pub(crate) fn begin(core: &mut Core, publishes: &mut Publishes, ticket: Ticket, data: Bytes) {
-    if data.is_empty() || data.len() as u64 > MODULE_BYTES_MAX {
+/// An artifact came: its contents, its bytes, a repository that has it, too.
+pub(crate) fn begin(
+    core: &mut Core,
+    publishes: &mut Publishes,
+    ticket: Ticket,
+    (digest, bytes, registry): (Digest, u64, Option<String>),
+) {
+    if bytes == 0 || bytes > ARTIFACT_BYTES_MAX {
         let why = format!(
-            "the artifact has {} bytes; an artifact has 1 to {MODULE_BYTES_MAX} bytes",
-            data.len()
+            "the artifact has {bytes} bytes; an artifact has 1 to {ARTIFACT_BYTES_MAX} bytes"
         );
         let refused = Rejection::new(RejectCode::InvalidValue, why);
         core.out.push(Effect::Reply { ticket, answer: Answer::Refused(refused) });
         return;
     }
-    let digest = Digest::of(&data);
     if let Some(open) = publishes.open.get_mut(&digest)
         && open.tickets.len() < limits::TICKETS_MAX
     {
@@ -54,13 +57,15 @@ pub(crate) fn begin(core: &mut Core, publishes: &mut Publishes, ticket: Ticket, 
         core.out.push(Effect::Reply { ticket, answer: Answer::Unavailable(why) });
         return;
     }
-    // Larger artifacts take longer to reach the validators: a millisecond per KiB.
-    let patience_ms = limits::SUBMIT_MS_MAX.saturating_add(data.len() as u64 / 1_024);
+    // Larger artifacts take longer to reach the validators.
+    let patience_ms =
+        limits::SUBMIT_MS_MAX.saturating_add(bytes / limits::ARTIFACT_BYTES_PER_MS_MIN);
     let over_ms = core.now_ms.saturating_add(patience_ms);
     publishes.open.insert(digest, Publish { tickets: vec![ticket], over_ms });
     let matter = Matter::Publish(digest);
     core.later(matter.clone(), over_ms);
-    receipts::start(core, key(digest), receipts::Parcel::Artifact, data, matter, (false, None));
+    let parcel = receipts::Parcel::Artifact { bytes, registry };
+    receipts::start(core, key(digest), parcel, Bytes::from([]), matter, (true, None));
 }
 
 /// Goes on with an artifact.

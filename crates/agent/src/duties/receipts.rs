@@ -27,18 +27,25 @@ pub(crate) enum Parcel {
     Input(Box<RequestBody>, Signature),
     /// A task's output.
     Output(Box<SignedCompletion>),
-    /// An application's artifact.
-    Artifact,
+    /// An application's artifact, which this node holds.
+    Artifact {
+        /// Bytes of its blobs.
+        bytes: u64,
+        /// A repository that has it, too.
+        registry: Option<String>,
+    },
 }
 
 /// Receipts being gathered.
 #[derive(Debug, Clone)]
 pub(crate) struct Gather {
     parcel: Parcel,
+    /// What is to be kept; nothing of an artifact, which does not go through here.
     data: Bytes,
+    bytes: u64,
     owner: Matter,
-    kind: BlobKind,
-    until_ms: u64,
+    /// How this node keeps its own copy; `None` when it is held already.
+    own: Option<(BlobKind, u64)>,
     receipts: BTreeMap<PublicKey, StorageReceipt>,
     order: Vec<PublicKey>,
     asked: usize,
@@ -62,29 +69,29 @@ pub(crate) fn start(
     if core.gathers.contains_key(&key) {
         return;
     }
-    let (kind, until_ms) = match &parcel {
-        Parcel::Input(body, _) => (BlobKind::Input, core.kept_until_ms(body)),
+    let (own, bytes) = match &parcel {
+        Parcel::Input(body, _) => {
+            (Some((BlobKind::Input, core.kept_until_ms(body))), data.len() as u64)
+        }
         Parcel::Output(completion) => {
             let record = core.state.request(&completion.completion.request);
             let until_ms = record.map_or(core.now_ms, |r| core.kept_until_ms(&r.body));
-            (BlobKind::Output, until_ms)
+            (Some((BlobKind::Output, until_ms)), data.len() as u64)
         }
-        Parcel::Artifact => {
-            (BlobKind::Artifact, core.now_ms.saturating_add(limits::PUBLISHED_KEPT_MS))
-        }
+        Parcel::Artifact { bytes, .. } => (None, *bytes),
     };
     let mut receipts = BTreeMap::new();
     let validator = core.is_validator();
     if durable_here && validator {
-        receipts.insert(core.me, sign(core, &key, data.len() as u64));
+        receipts.insert(core.me, sign(core, &key, bytes));
     }
     let order = core.validators_for(&key.subject, prefer);
     let gather = Gather {
         parcel,
         data: Bytes::clone(&data),
+        bytes,
         owner,
-        kind,
-        until_ms,
+        own,
         receipts,
         order,
         asked: 0,
@@ -94,7 +101,10 @@ pub(crate) fn start(
         own_trouble: None,
     };
     core.gathers.insert(key, gather);
-    if !durable_here && (validator || kind != BlobKind::Output) {
+    if let Some((kind, until_ms)) = own
+        && !durable_here
+        && (validator || kind != BlobKind::Output)
+    {
         core.store(key.digest, data, kind, until_ms, Waiter::Own(key));
     }
     tick(core, &key);
@@ -146,7 +156,11 @@ fn request(parcel: &Parcel, key: &BlobKey, data: &Bytes) -> Message {
         Parcel::Output(completion) => {
             Message::StoreOutput { completion: (**completion).clone(), data: inline }
         }
-        Parcel::Artifact => Message::StoreArtifact { digest: key.digest, bytes: data.len() as u64 },
+        Parcel::Artifact { bytes, registry } => Message::StoreArtifact {
+            contents: key.digest,
+            bytes: *bytes,
+            registry: registry.clone(),
+        },
     }
 }
 
@@ -164,9 +178,10 @@ pub(crate) fn genuine(core: &Core, receipt: &StorageReceipt) -> bool {
 /// A receipt came.
 pub(crate) fn receive(core: &mut Core, receipt: StorageReceipt) {
     let key = BlobKey { subject: receipt.subject, digest: receipt.digest };
-    let wanted = core.gathers.get(&key).is_some_and(|g| {
-        g.data.len() as u64 == receipt.bytes && !g.receipts.contains_key(&receipt.validator)
-    });
+    let wanted = core
+        .gathers
+        .get(&key)
+        .is_some_and(|g| g.bytes == receipt.bytes && !g.receipts.contains_key(&receipt.validator));
     if wanted && genuine(core, &receipt) {
         insert(core, key, receipt);
     }
@@ -198,7 +213,7 @@ pub(crate) fn own_stored(core: &mut Core, key: BlobKey, result: Result<(), Strin
     let Some(gather) = core.gathers.get_mut(&key) else { return };
     match result {
         Ok(()) => {
-            let bytes = gather.data.len() as u64;
+            let bytes = gather.bytes;
             if core.is_validator() {
                 let receipt = sign(core, &key, bytes);
                 insert(core, key, receipt);
@@ -228,10 +243,17 @@ pub(crate) fn count_anew(core: &mut Core) {
         gather.asked = 0;
         gather.widen_ms = now_ms.saturating_add(limits::WIDEN_MS);
         gather.retry = Retry::default();
-        let own = validator && !gather.receipts.contains_key(&me);
-        let (kind, until_ms, data) = (gather.kind, gather.until_ms, Bytes::clone(&gather.data));
-        if own {
-            core.store(key.digest, data, kind, until_ms, Waiter::Own(key));
+        let lacks_own = validator && !gather.receipts.contains_key(&me);
+        let (own, data, bytes) = (gather.own, Bytes::clone(&gather.data), gather.bytes);
+        match own {
+            Some((kind, until_ms)) if lacks_own => {
+                core.store(key.digest, data, kind, until_ms, Waiter::Own(key));
+            }
+            None if lacks_own => {
+                let receipt = sign(core, &key, bytes);
+                insert(core, key, receipt);
+            }
+            _ => {}
         }
         core.poke(Matter::Gather(key));
     }

@@ -10,11 +10,11 @@ use crate::{
     },
     early::Early,
     limits,
-    work::{View, Work},
+    work::{Run, View, Work},
 };
 use std::collections::{BTreeMap, BTreeSet};
 use trustmesh_types::{
-    PublicKey, RequestId, TaskId,
+    AppId, PublicKey, RequestId, TaskId,
     evidence::SignedCompletion,
     message::Message,
     mutants::{Mutant, mutated},
@@ -47,6 +47,21 @@ impl Works {
             works.recovered.entry(of).or_default().insert(task, signed);
         }
         works
+    }
+}
+
+impl Works {
+    /// Whether an active plan has a task of an application for `me` that is not done.
+    pub(crate) fn need(&self, me: &PublicKey, app: &AppId) -> bool {
+        let needs = |work: &Work| {
+            work.view.active().is_some()
+                && work.view.open_tasks().iter().any(|task| {
+                    task.app == *app
+                        && work.view.assigned(&task.id).contains(me)
+                        && !matches!(work.runs.get(&task.id), Some(Run::Kept(_)))
+                })
+        };
+        self.open.values().any(needs)
     }
 }
 

@@ -19,7 +19,7 @@ use trustmesh_state::{NodeView, facts};
 use trustmesh_types::{
     Digest, Payload, PublicKey, RequestId, TaskId,
     plan::{Assignment, Decline, Plan, Unfit},
-    records::{AppState, Runtime, Status},
+    records::{AppRecord, AppState, Condition, Runtime, Status},
     resources::Resources,
     workflow::Task,
 };
@@ -195,26 +195,29 @@ fn problem(core: &Core, work: &Work, tentative: &Tentative) -> Problem {
     let levels = work.view.workflow.levels().unwrap_or_default();
     let done = &work.view.record.done;
     let open = work.view.workflow.tasks.iter().filter(|t| !done.contains_key(&t.id));
-    let tasks = open.map(|task| {
-        let app = core.state.app(&task.app);
-        let running = app.as_ref().is_some_and(|a| a.wanted == AppState::Running);
-        let manifest = app.as_ref().map(|a| &a.manifest);
-        TaskNeed {
-            id: task.id.clone(),
-            level: levels.get(&task.id).copied().unwrap_or(0),
-            app: task.app.clone(),
-            requirements: manifest.map_or(Resources::ZERO, |m| m.requirements),
-            runtime: manifest.map_or(Runtime::Wasm, |m| m.runtime),
-            replicas: task.replicas,
-            blocked: (!running).then(|| format!("application {} is not running", task.app)),
-        }
-    });
-    let now_ms = core.state.timestamp_ms();
     let nodes = core.state.nodes();
+    let tasks: Vec<TaskNeed> = open
+        .map(|task| {
+            let app = core.state.app(&task.app);
+            let running = app.as_ref().is_some_and(|a| a.wanted == AppState::Running);
+            let manifest = app.as_ref().map(|a| &a.manifest);
+            TaskNeed {
+                id: task.id.clone(),
+                level: levels.get(&task.id).copied().unwrap_or(0),
+                app: task.app.clone(),
+                requirements: manifest.map_or(Resources::ZERO, |m| m.requirements),
+                runtime: manifest.map_or(Runtime::Wasm, |m| m.runtime),
+                replicas: task.replicas,
+                blocked: (!running).then(|| format!("application {} is not running", task.app)),
+                unfit: app.as_ref().map(|app| unfit(core, app, &nodes)).unwrap_or_default(),
+            }
+        })
+        .collect();
+    let now_ms = core.state.timestamp_ms();
     let rules = network_rules(core, work, tentative, &nodes);
     let silent = |key: &PublicKey| *key != core.me && core.peers.silent(key, core.now_ms);
     Problem {
-        tasks: tasks.collect(),
+        tasks,
         rules,
         barred: work.view.record.barred.clone(),
         avoid: nodes.iter().map(|n| n.info.key).filter(silent).collect(),
@@ -232,6 +235,26 @@ fn problem(core: &Core, work: &Work, tentative: &Tentative) -> Problem {
             })
             .collect(),
     }
+}
+
+/// The nodes that don't run an application, and why (rule C5).
+fn unfit(core: &Core, app: &AppRecord, nodes: &[NodeView]) -> BTreeMap<PublicKey, String> {
+    let id = &app.manifest.id;
+    let conditions = core.state.app_conditions(app);
+    let why = |node: &NodeView| {
+        if !app.manifest.is_for(&node.info.arch) {
+            return Some(format!("is {}, which application {id} is not there for", node.info.arch));
+        }
+        match conditions.get(&node.info.key) {
+            Some(it) if it.condition == Condition::Running => None,
+            Some(it) => {
+                let why = it.note.as_deref().unwrap_or_default();
+                Some(format!("can't run application {id}: {why}"))
+            }
+            None => Some(format!("has not said that it runs application {id}")),
+        }
+    };
+    nodes.iter().filter_map(|node| Some((node.info.key, why(node)?))).collect()
 }
 
 /// The network's policies, and what the contract will tell them (rule C7). As for what is

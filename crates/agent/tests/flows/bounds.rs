@@ -7,10 +7,12 @@ use super::common::{
 };
 use trustmesh_agent::{Answer, Effect, Input};
 use trustmesh_types::{
-    AppId, Digest, Payload, RequestId, SecretKey,
+    AppId, Contents, Digest, Payload, RequestId, SecretKey,
     evidence::Completion,
     message::Message,
+    records::{AppManifest, Runtime},
     request::{RequestBody, StorageReceipt},
+    resources::Resources,
 };
 
 const MIB: u64 = 1024 * 1024;
@@ -54,19 +56,21 @@ fn store_output(mesh: &Mesh, node: usize, n: u64) -> Message {
 }
 
 const fn store_artifact(digest: Digest) -> Message {
-    Message::StoreArtifact { digest, bytes: 64 * MIB }
+    Message::StoreArtifact { contents: digest, bytes: 512 * MIB, registry: None }
 }
 
 #[track_caller]
 fn assert_taken(effects: &[Effect]) {
     assert!(refusals(effects).is_empty(), "{:?}", refusals(effects));
-    assert!(effects.iter().any(|e| matches!(e, Effect::Load { .. })));
+    assert!(effects.iter().any(|e| matches!(e, Effect::Load { .. } | Effect::Obtain(_))));
 }
 
 #[track_caller]
 fn assert_full(effects: &[Effect]) {
     assert!(matches!(refusals(effects)[..], [why] if why.contains("open blobs")), "{effects:?}");
-    assert!(!effects.iter().any(|e| matches!(e, Effect::Load { .. } | Effect::Store { .. })));
+    let begun =
+        |e: &Effect| matches!(e, Effect::Load { .. } | Effect::Store { .. } | Effect::Obtain(_));
+    assert!(!effects.iter().any(begun));
 }
 
 #[test]
@@ -138,12 +142,20 @@ fn a_deployed_artifact_no_longer_counts_against_who_published_it() {
     }
     assert_full(&mesh.tell(1, 0, store_artifact(digest(9))));
     let network = mesh.state.network();
-    let of = (digest(3), 64 * MIB);
+    let (contents, bytes) = (digest(3), 512 * MIB);
     let receipts = [1, 2]
-        .map(|at| StorageReceipt::sign(&mesh.secret(at), &network, digest(3), of.0, of.1))
+        .map(|at| StorageReceipt::sign(&mesh.secret(at), &network, contents, contents, bytes))
         .into();
     let id = AppId::new("other").unwrap();
-    mesh.deploy(id.clone(), of, receipts, 500);
+    let module = Contents::of_module(b"module").unwrap();
+    let needs = Resources { cpu_millis: 500, memory_bytes: MIB, disk_bytes: 0 };
+    let manifest = AppManifest {
+        runtime: Runtime::Container,
+        contents,
+        artifact_bytes: bytes,
+        ..AppManifest::module(id.clone(), &module, needs)
+    };
+    mesh.deploy(manifest, receipts);
     mesh.run(1_000, |m| m.state.app(&id).is_some());
     mesh.quieten();
     assert_taken(&mesh.tell(1, 0, store_artifact(digest(9))));
@@ -153,9 +165,11 @@ fn a_deployed_artifact_no_longer_counts_against_who_published_it() {
 #[test]
 fn lengths_out_of_bounds_are_refused_with_the_bounds() {
     let mut mesh = Mesh::quiet(ONE);
-    for bytes in [0, 64 * MIB + 1, u64::MAX] {
-        let effects = mesh.tell(0, 1, Message::StoreArtifact { digest: digest(1), bytes });
-        assert!(matches!(refusals(&effects)[..], [why] if why.contains("64")), "{effects:?}");
+    for bytes in [0, 2_048 * MIB + 1, u64::MAX] {
+        let message = Message::StoreArtifact { contents: digest(1), bytes, registry: None };
+        let effects = mesh.tell(0, 1, message);
+        let bound = (2_048 * MIB).to_string();
+        assert!(matches!(refusals(&effects)[..], [why] if why.contains(&bound)), "{effects:?}");
     }
     for bytes in [0, 4 * MIB + 1, u64::MAX] {
         let Message::StoreOutput { completion, .. } = store_output(&mesh, 1, 1) else { panic!() };
@@ -234,7 +248,8 @@ fn requests_on_their_way_are_bounded_and_each_is_answered_once() {
 fn artifacts_being_published_are_bounded() {
     let mut mesh = Mesh::quiet(ONE);
     let publish = |mesh: &mut Mesh, n: u64| {
-        mesh.step(0, Input::Publish { ticket: n, data: n.to_le_bytes().as_slice().into() })
+        let contents = digest(n);
+        mesh.step(0, Input::Publish { ticket: n, contents, bytes: 1, registry: None })
     };
     for n in 0..PUBLISHES_MAX {
         assert!(answers(&publish(&mut mesh, n)).is_empty());

@@ -1,14 +1,15 @@
 //! Fetching a blob from nodes that say they hold it (PROTOCOL §7): sources that lie, have
 //! none or fall silent are passed over, and no source is asked without end.
 //!
-//! In each, nodes 1, 2, … ask node 0 to keep an artifact, and so are its sources in turn.
+//! In each, nodes 1, 2, … ask node 0 to keep an output, and so are its sources in turn.
 
 use super::common::{
     Mesh, ONE,
     script::{asked, receipts, refusals, sends, stores, warned},
+    task_id,
 };
 use trustmesh_agent::{Effect, Input};
-use trustmesh_types::{Digest, message::Message};
+use trustmesh_types::{Digest, RequestId, evidence::Completion, message::Message};
 
 /// A source that has not answered by then is passed over.
 const FETCH_MS: u64 = 600;
@@ -28,8 +29,7 @@ impl Case {
         let digest = Digest::of(&data);
         let mut case = Self { mesh: Mesh::quiet(ONE), data, digest };
         for source in 1..=sources {
-            let message = Message::StoreArtifact { digest, bytes: bytes as u64 };
-            let effects = case.mesh.tell(0, source, message);
+            let effects = case.keep(source, bytes as u64);
             assert_eq!(effects.contains(&Effect::Load { digest }), source == 1);
         }
         if sources > 0 {
@@ -37,6 +37,22 @@ impl Case {
             case.assert_asked(&effects, 1, 0);
         }
         case
+    }
+
+    /// A source asks for a receipt for the blob, of a length that it names.
+    fn keep(&mut self, source: usize, bytes: u64) -> Vec<Effect> {
+        let completion = Completion {
+            request: RequestId(Digest([1; 32])),
+            designation: 1,
+            task: task_id("a"),
+            node: self.mesh.key(source),
+            inputs: Vec::new(),
+            output: self.digest,
+            output_bytes: bytes,
+            duration_us: 1,
+        };
+        let completion = completion.sign(&self.mesh.secret(source), &self.mesh.state.network());
+        self.mesh.tell(0, source, Message::StoreOutput { completion, data: None })
     }
 
     #[track_caller]
@@ -195,8 +211,7 @@ fn after_all_failed_it_rests_and_tries_again_ever_more_rarely() {
     assert!(rests_ms[0] >= 300, "{rests_ms:?}");
     assert!(rests_ms.windows(2).all(|w| w[0] <= w[1]), "{rests_ms:?}");
     assert!(rests_ms.iter().all(|ms| *ms <= 5_010), "{rests_ms:?}");
-    let digest = case.digest;
-    let effects = case.mesh.tell(0, 3, Message::StoreArtifact { digest, bytes: 1_000 });
+    let effects = case.keep(3, 1_000);
     assert!(refusals(&effects).is_empty());
     case.mesh.wake(0, 5_000);
     case.none(1);
@@ -210,10 +225,10 @@ fn after_all_failed_it_rests_and_tries_again_ever_more_rarely() {
 fn a_wrong_length_named_first_does_not_stand_in_the_way_of_the_true_one() {
     let mut case = Case::of(0, PIECE_BYTES + 10);
     let (digest, true_bytes) = (case.digest, case.data.len() as u64);
-    case.mesh.tell(0, 1, Message::StoreArtifact { digest, bytes: true_bytes + 1 });
+    case.keep(1, true_bytes + 1);
     let effects = case.mesh.loaded_none(0, digest);
     case.assert_asked(&effects, 1, 0);
-    let effects = case.mesh.tell(0, 2, Message::StoreArtifact { digest, bytes: true_bytes });
+    let effects = case.keep(2, true_bytes);
     assert!(refusals(&effects).is_empty(), "{:?}", refusals(&effects));
     // The liar's pieces are of its length; the honest source's begin anew.
     let bytes = vec![0; PIECE_BYTES];

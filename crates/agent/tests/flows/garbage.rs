@@ -108,7 +108,7 @@ impl Scene {
             1 => Digest::of(b"[\"a\"]"),
             2 => Digest::of(b"[\"b\"]"),
             3 => Digest::of(b"[\"c\"]"),
-            4 => self.mesh.state.app(&app_id()).unwrap().manifest.artifact,
+            4 => self.mesh.state.app(&app_id()).unwrap().manifest.contents,
             5 => self.id.0,
             6 => Digest([0; 32]),
             _ => Digest(raw.random),
@@ -186,7 +186,7 @@ impl Scene {
                 Message::StoreInput { body, signature, data }
             }
             1 => Message::StoreOutput { completion: self.completion(raw), data },
-            2 => Message::StoreArtifact { digest, bytes: raw.number },
+            2 => Message::StoreArtifact { contents: digest, bytes: raw.number, registry: None },
             3 => Message::Stored(self.receipt(raw)),
             4 => {
                 let reason = "no ".repeat(raw.number.min(2_000) as usize);

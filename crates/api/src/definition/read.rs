@@ -4,8 +4,10 @@ use super::{
     document::{self, Document},
     graph::{self, Graph},
 };
-use crate::limits;
-use serde::de::DeserializeOwned;
+use crate::{
+    form::{self, SyntaxError},
+    limits,
+};
 use serde_json::Value;
 use std::time::Duration;
 use trustmesh_types::{
@@ -29,15 +31,8 @@ pub enum DefinitionError {
         max_bytes: usize,
     },
     /// It does not parse, or has a field that there is none of.
-    #[error("line {line}, column {column}: {what}")]
-    Syntax {
-        /// Line, from 1.
-        line: usize,
-        /// Column, from 1.
-        column: usize,
-        /// What the parser found.
-        what: String,
-    },
+    #[error(transparent)]
+    Syntax(#[from] SyntaxError),
     /// Neither of the forms.
     #[error(
         "this is no workflow: write `tasks:` (a map from task to `app` and `after`), or a JSON graph with \"start\" and \"nodes\""
@@ -96,13 +91,12 @@ pub fn read(text: &str, name: Option<&str>) -> Result<Workflow, DefinitionError>
             max_bytes: limits::DEFINITION_BYTES_MAX,
         });
     }
-    let json = text.trim_start().starts_with('{');
-    let keys: Value = if json { from_json(text)? } else { from_yaml(text)? };
+    let keys: Value = form::read(text)?;
     let (own_name, scheduler, drafts) = if keys.get("nodes").is_some() {
-        let graph: Graph = if json { from_json(text)? } else { from_yaml(text)? };
+        let graph: Graph = form::read(text)?;
         (graph.name, graph.scheduler, graph::drafts(&graph.start, graph.nodes)?)
     } else if keys.get("tasks").is_some() {
-        let document: Document = if json { from_json(text)? } else { from_yaml(text)? };
+        let document: Document = form::read(text)?;
         (document.name, document.scheduler, document::drafts(document.tasks)?)
     } else {
         return Err(DefinitionError::Form);
@@ -113,30 +107,4 @@ pub fn read(text: &str, name: Option<&str>) -> Result<Workflow, DefinitionError>
     let workflow = Workflow { id, tasks, scheduler };
     workflow.validate()?;
     Ok(workflow)
-}
-
-fn from_json<T: DeserializeOwned>(text: &str) -> Result<T, DefinitionError> {
-    serde_json::from_str(text).map_err(|e| DefinitionError::Syntax {
-        line: e.line(),
-        column: e.column(),
-        what: without_place(&e.to_string()),
-    })
-}
-
-fn from_yaml<T: DeserializeOwned>(text: &str) -> Result<T, DefinitionError> {
-    serde_saphyr::from_str(text).map_err(|e| {
-        let location = e.location();
-        DefinitionError::Syntax {
-            line: location.map_or(1, |l| usize::try_from(l.line()).unwrap_or(1)),
-            column: location.map_or(1, |l| usize::try_from(l.column()).unwrap_or(1)),
-            what: without_place(&e.without_snippet().to_string()),
-        }
-    })
-}
-
-/// The parsers' messages end with the place, which we say in our own way.
-fn without_place(message: &str) -> String {
-    let first = message.lines().next().unwrap_or_default();
-    let end = first.rfind(" at line ").unwrap_or(first.len());
-    first.get(..end).unwrap_or(first).to_owned()
 }

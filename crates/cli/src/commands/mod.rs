@@ -17,6 +17,7 @@ mod listing;
 mod mesh;
 pub mod network;
 pub mod node;
+pub mod operator;
 mod parse;
 pub mod policy;
 mod readiness;

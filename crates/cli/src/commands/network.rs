@@ -7,7 +7,7 @@ mod parameters;
 mod upgrade;
 
 use self::{parameters::ParametersCommand, upgrade::UpgradeArgs};
-use super::{interrupt::interruptible, mesh};
+use super::{interrupt::interruptible, mesh, parse::RuntimeArg};
 use crate::{
     context::Context,
     failure::{Done, Failure},
@@ -83,6 +83,9 @@ pub struct InitArgs {
     /// [default: zone=local]
     #[arg(long = "label", value_name = "NAME=VALUE,…", value_parser = label)]
     labels: Vec<(String, Vec<String>)>,
+    /// What the nodes can run; containers need an engine on this machine
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "wasm")]
+    runtimes: Vec<RuntimeArg>,
 }
 
 /// Which mesh.
@@ -162,6 +165,7 @@ fn init(context: &Context, args: InitArgs) -> Done {
     let mut options = LocalOptions {
         name: args.name.or(stem).unwrap_or_else(|| "local".to_owned()),
         nodes: args.nodes.into(),
+        runtimes: args.runtimes.into_iter().map(Into::into).collect(),
         ..LocalOptions::default()
     };
     options.labels.extend(args.labels);

@@ -1,11 +1,30 @@
 //! Arguments that several commands take.
 
 use crate::failure::{Done, Failure};
+use clap::ValueEnum;
 use std::{io::Read as _, path::Path, str::FromStr};
-use trustmesh_types::PublicKey;
+use trustmesh_types::{PublicKey, records::Runtime};
 
 /// Longest file or standard input that is read whole.
 const INPUT_BYTES_MAX: u64 = 128 * 1024 * 1024;
+
+/// How an application is run.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum RuntimeArg {
+    /// A WebAssembly module: JSON on stdin and stdout
+    Wasm,
+    /// A container: JSON over TCP 12345
+    Container,
+}
+
+impl From<RuntimeArg> for Runtime {
+    fn from(runtime: RuntimeArg) -> Self {
+        match runtime {
+            RuntimeArg::Wasm => Self::Wasm,
+            RuntimeArg::Container => Self::Container,
+        }
+    }
+}
 
 /// A name or id of some kind; the message says what it must look like.
 pub fn id<T: FromStr<Err: std::fmt::Display>>(what: &str, text: &str) -> Done<T> {

@@ -1,4 +1,4 @@
-//! Waiting until the nodes have compiled an application, so that its first task need not wait.
+//! Waiting until the nodes have said that they run an application: no task goes to one before.
 
 use crate::output::Progress;
 use std::time::Duration;
@@ -6,13 +6,13 @@ use tokio::time::{Instant, sleep, timeout_at};
 use trustmesh_client::Client;
 use trustmesh_types::AppId;
 
-/// For all nodes to compile what was deployed; after that it goes on without them.
+/// For all nodes to make ready what was deployed; after that it goes on without them.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Waits until all live workers have these applications compiled. When that takes too long, a
-/// warning says so: the applications can be used all the same.
+/// Waits until all live workers have said whether they run these applications. Where one can't,
+/// or that takes too long, a warning says so: they can be used on the others.
 pub async fn wait(client: &Client, apps: &[AppId], progress: &Progress) {
     let until = Instant::now() + PATIENCE;
     for app in apps {
@@ -21,9 +21,7 @@ pub async fn wait(client: &Client, apps: &[AppId], progress: &Progress) {
         if timeout_at(until, ready).await.is_err() {
             let waited = PATIENCE.as_secs();
             progress.aside(|| {
-                eprintln!(
-                    "warning: {seen}, after {waited} s; its first task on another one waits for that"
-                );
+                eprintln!("warning: {seen}, after {waited} s; tasks go to those alone");
             });
             return;
         }
@@ -33,10 +31,14 @@ pub async fn wait(client: &Client, apps: &[AppId], progress: &Progress) {
 async fn one(client: &Client, app: &AppId, progress: &Progress, seen: &mut String) {
     loop {
         match client.readiness(app).await {
-            Ok(it) if it.is_full() => return,
-            Ok(it) => {
-                *seen = format!("nodes that have compiled {app}: {} of {}", it.ready, it.workers)
+            Ok(it) if it.is_settled() => {
+                for (node, why) in &it.failed {
+                    let node = node.short();
+                    progress.aside(|| eprintln!("warning: node {node} can't run {app}: {why}"));
+                }
+                return;
             }
+            Ok(it) => *seen = format!("nodes that run {app}: {} of {}", it.ready, it.workers),
             Err(error) => *seen = error.to_string(),
         }
         progress.say(seen);

@@ -1,8 +1,8 @@
 //! Dispatch.
 
 use super::{
-    app, bench, completions, debug, demo, device, key, ledger, network, node, policy, request, sim,
-    workflow,
+    app, bench, completions, debug, demo, device, key, ledger, network, node, operator, policy,
+    request, sim, workflow,
 };
 use crate::{
     arguments::{Cli, Command},
@@ -37,6 +37,7 @@ pub fn run(cli: Cli) -> Done {
             Command::App(command) => app::run(context, command).await,
             Command::Workflow(command) => workflow::run(context, command).await,
             Command::Policy(command) => policy::run(context, command).await,
+            Command::Operator(command) => operator::run(context, command).await,
             Command::Device(command) => device::run(context, command).await,
             Command::Request(command) => request::run(context, command).await,
             Command::Ledger(command) => ledger::run(context, command).await,

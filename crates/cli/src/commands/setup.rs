@@ -8,11 +8,10 @@ use crate::{
 };
 use serde_json::Value;
 use std::{path::Path, time::Duration};
-use trustmesh_client::{AppSpec, Operator};
+use trustmesh_client::Operator;
 use trustmesh_node::keystore;
 use trustmesh_types::{
     AppId, SecretKey, TaskId, WorkflowId, canonical,
-    records::Runtime,
     resources::{MIB, Resources},
     workflow::{Task, Workflow},
 };
@@ -22,18 +21,11 @@ pub const SMALL: Resources = Resources { cpu_millis: 100, memory_bytes: 32 * MIB
 
 /// Deploys a module under a name.
 pub async fn deploy(operator: &Operator, name: &str, module: &[u8]) -> Done {
-    let spec = AppSpec {
-        id: AppId::new(name)?,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        runtime: Runtime::Wasm,
-        requirements: SMALL,
-        deterministic: true,
-    };
-    operator.deploy_app(spec, module.to_vec()).await.map_err(|e| Failure::from(e).at(name))?;
-    Ok(())
+    let deployed = operator.deploy_module(AppId::new(name)?, SMALL, module).await;
+    deployed.map(drop).map_err(|e| Failure::from(e).at(name))
 }
 
-/// Waits until all nodes have compiled these applications.
+/// Waits until all nodes run these applications.
 pub async fn ready(operator: &Operator, names: &[&str], progress: &Progress) -> Done {
     let apps = names.iter().map(|name| AppId::new(name)).collect::<Result<Vec<_>, _>>()?;
     readiness::wait(operator.client(), &apps, progress).await;

@@ -238,11 +238,11 @@ fn modules_that_cannot_run_are_refused_by_the_node() {
     let operator = Operator::new(client, key);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     for (bytes, part) in [
-        (&b"#!/bin/sh"[..], "not a WebAssembly module"),
+        (&b"#!/bin/sh"[..], "neither a WebAssembly module nor an OCI manifest"),
         (b"\0asm\x01\0\0\0garbage", "not a WebAssembly module"),
         (LIBRARY, "`_start`"),
     ] {
-        match runtime.block_on(operator.upload(bytes.to_vec())) {
+        match runtime.block_on(operator.upload_module(bytes)) {
             Err(ClientError::Refused { problem, .. }) => {
                 assert_eq!(
                     (problem.status, problem.code),
@@ -254,7 +254,7 @@ fn modules_that_cannot_run_are_refused_by_the_node() {
             other => panic!("{part}: {other:?}"),
         }
     }
-    let receipts = runtime.block_on(operator.upload(samples::NOOP.to_vec())).expect("receipts");
+    let (_, receipts) = runtime.block_on(operator.upload_module(samples::NOOP)).expect("receipts");
     assert!(receipts.len() >= 2, "f+1 of four validators sign: {receipts:?}");
 }
 

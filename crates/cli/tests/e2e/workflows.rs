@@ -38,7 +38,7 @@ fn graphs_of_both_forms_run_and_the_ledger_verifies() {
         let listed = mesh.run(&["app", "list", "--endpoint", node, "-o", "json"]).json();
         let apps = listed.as_array().expect("a list");
         assert_eq!(apps.len(), 4, "{node}: {listed}");
-        assert!(apps.iter().all(|app| app["ready_here"] == true), "{node}: {listed}");
+        assert!(apps.iter().all(|app| app["here"]["state"] == "running"), "{node}: {listed}");
         assert!(apps[0]["manifest"]["artifact"].is_string(), "{node}: {listed}");
     }
     let args = ["app", "deploy", "noop.wasm", "--name", "again", "--no-wait"];

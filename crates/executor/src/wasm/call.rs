@@ -3,12 +3,13 @@
 //! Blocks its thread until the application ends or is ended.
 
 use super::config::{Invocation, Output, RunnerConfig};
-use super::error::{RunError, Stop, shorten};
+use super::error::{RunError, Stop};
 use super::host::Host;
-use super::output::{self, Problem};
 use super::sandbox::Compiled;
 use super::spent::Spent;
 use super::stdio::Capture;
+use crate::output::{self, Problem};
+use crate::text::shorten;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -78,6 +78,19 @@ pub struct Invocation {
     pub seed: [u8; 32],
     /// What the wall clock shows throughout the call.
     pub clock_unix_ms: u64,
+    /// What the application may do beside.
+    pub granted: Granted,
+}
+
+/// What an application is granted: nothing by default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Granted {
+    /// The real clocks instead of the standing one.
+    pub clock: bool,
+    /// Real randomness instead of the seeded one.
+    pub random: bool,
+    /// Environment variables.
+    pub environment: Vec<(String, String)>,
 }
 
 /// What a call gave.

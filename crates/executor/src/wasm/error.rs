@@ -1,9 +1,7 @@
 //! Why a module was refused or a call gave nothing. Sizes are in bytes.
 
+use crate::text::shorten;
 use trustmesh_types::Digest;
-
-/// Longest message of an application that is kept.
-const MESSAGE_BYTES_MAX: usize = 512;
 
 /// A module was refused, or a call gave no output.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -241,14 +239,4 @@ pub(crate) enum Stop {
     OutputFull,
     #[error("poll_oneoff is not available: an application's clock stands still, so it can't sleep")]
     Sleep,
-}
-
-/// Cuts what an application says to a bounded length, at a character.
-pub(crate) fn shorten(mut text: String) -> String {
-    if text.len() > MESSAGE_BYTES_MAX {
-        let ellipsis = "…";
-        text.truncate(text.floor_char_boundary(MESSAGE_BYTES_MAX - ellipsis.len()));
-        text.push_str(ellipsis);
-    }
-    text
 }

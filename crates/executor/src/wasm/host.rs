@@ -1,5 +1,6 @@
 //! What a call's application can reach: stdin, stdout, stderr, a standing clock, seeded
-//! randomness and bounded memory. Nothing else is there.
+//! randomness and bounded memory; real ones, and an environment, where they are granted.
+//! Nothing else is there.
 
 use super::config::Invocation;
 use super::stdio::Capture;
@@ -27,15 +28,21 @@ pub(crate) struct Host {
 impl Host {
     pub(crate) fn new(invocation: &Invocation, stdout: Capture, stderr: Capture) -> Self {
         let clock = StandingClock { unix_ms: invocation.clock_unix_ms };
-        let wasi = WasiCtxBuilder::new()
-            .stdin(MemoryInputPipe::new(invocation.input.clone()))
+        let granted = &invocation.granted;
+        let mut wasi = WasiCtxBuilder::new();
+        wasi.stdin(MemoryInputPipe::new(invocation.input.clone()))
             .stdout(stdout)
             .stderr(stderr)
-            .secure_random(ChaCha20Rng::from_seed(invocation.seed))
             .max_random_size(RANDOM_BYTES_MAX)
-            .wall_clock(clock)
-            .monotonic_clock(clock)
-            .build_p1();
+            .envs(&granted.environment);
+        // The library's own are the real ones.
+        if !granted.random {
+            wasi.secure_random(ChaCha20Rng::from_seed(invocation.seed));
+        }
+        if !granted.clock {
+            wasi.wall_clock(clock).monotonic_clock(clock);
+        }
+        let wasi = wasi.build_p1();
         // A limit above what this machine can address is no limit here.
         let memory_bytes = usize::try_from(invocation.limits.memory_bytes).unwrap_or(usize::MAX);
         Self { wasi, limiter: Limiter { memory_bytes, denied_memory: false } }

@@ -3,8 +3,9 @@
 //! Invariants: a module's meaning is the same on every machine (NaNs in one form, no relaxed
 //! SIMD, no threads); a module that compiles here can be started without further checks.
 
-use super::error::{RunError, Stop, shorten};
+use super::error::{RunError, Stop};
 use super::host::Host;
+use crate::text::shorten;
 use wasmtime::{Config, Engine, ExternType, InstancePre, Linker, Module, OptLevel};
 use wasmtime_wasi::p1;
 

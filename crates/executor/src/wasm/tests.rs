@@ -1,6 +1,6 @@
 //! The runner as a whole, on modules written as text.
 
-use super::{Invocation, Limits, Output, RunError, RunnerConfig, WasmRunner};
+use super::{Granted, Invocation, Limits, Output, RunError, RunnerConfig, WasmRunner};
 use bytes::Bytes;
 use std::num::NonZero;
 use std::time::{Duration, Instant};
@@ -81,6 +81,7 @@ fn invocation(module: Digest) -> Invocation {
         },
         seed: [1; 32],
         clock_unix_ms: 1_700_000_000_123,
+        granted: Granted::default(),
     }
 }
 

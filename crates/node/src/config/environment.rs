@@ -9,7 +9,7 @@ use toml::{Table, Value};
 const PREFIX: &str = "TRUSTMESH_NODE_";
 
 /// Fields that a variable may set: section (or none), field, whether it is text.
-const FIELDS: [(&str, &str, bool); 25] = [
+const FIELDS: [(&str, &str, bool); 27] = [
     ("", "data_dir", true),
     ("", "genesis", true),
     ("", "key", true),
@@ -28,6 +28,8 @@ const FIELDS: [(&str, &str, bool); 25] = [
     ("admission", "device_requests_per_second", false),
     ("admission", "signer_transactions_per_second", false),
     ("storage", "bytes_max", false),
+    ("storage", "artifacts_bytes_max", false),
+    ("containers", "socket", true),
     ("retention", "history_blocks", false),
     ("retention", "blocks_max", false),
     ("retention", "blocks_max_bytes", false),

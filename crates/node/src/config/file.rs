@@ -37,6 +37,9 @@ pub struct NodeConfig {
     /// Bounds of the store.
     #[serde(default)]
     pub storage: Storage,
+    /// The container engine.
+    #[serde(default)]
+    pub containers: Containers,
     /// How long history is kept.
     #[serde(default)]
     pub retention: Retention,
@@ -126,12 +129,23 @@ impl Default for Admission {
 pub struct Storage {
     /// Bytes of blobs and documents.
     pub bytes_max: u64,
+    /// Bytes of applications' artifacts.
+    pub artifacts_bytes_max: u64,
 }
 
 impl Default for Storage {
     fn default() -> Self {
-        Self { bytes_max: 2 << 30 }
+        Self { bytes_max: 2 << 30, artifacts_bytes_max: 16 << 30 }
     }
+}
+
+/// The container engine.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Containers {
+    /// Its unix socket; the first of Docker's and Podman's usual ones that is there, if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub socket: Option<PathBuf>,
 }
 
 /// How long history and blocks are kept. Blocks go when any of their bounds is passed, the
@@ -252,7 +266,7 @@ impl NodeConfig {
         let (device, signer) =
             (admission.device_requests_per_second, admission.signer_transactions_per_second);
         let retention = &self.retention;
-        let positive: [(&'static str, u64, u64); 15] = [
+        let positive: [(&'static str, u64, u64); 16] = [
             ("http.connections_max", http.connections_max.into(), 1),
             ("http.address_connections_max", http.address_connections_max.into(), 1),
             ("admission.device_requests_per_second", device.into(), 1),
@@ -263,6 +277,7 @@ impl NodeConfig {
             ("http.header_timeout_ms", http.header_timeout_ms, 100),
             ("http.long_polls_max", http.long_polls_max.into(), 1),
             ("storage.bytes_max", self.storage.bytes_max, 64 << 20),
+            ("storage.artifacts_bytes_max", self.storage.artifacts_bytes_max, 64 << 20),
             ("retention.history_blocks", retention.history_blocks, 1),
             ("retention.blocks_max", retention.blocks_max, 1),
             ("retention.blocks_max_bytes", retention.blocks_max_bytes, 1 << 20),

@@ -10,5 +10,6 @@ mod tests;
 
 pub use error::ConfigError;
 pub use file::{
-    Admission, HttpLimits, Listen, Log, LogFormat, NodeConfig, Retention, Storage, Testing,
+    Admission, Containers, HttpLimits, Listen, Log, LogFormat, NodeConfig, Retention, Storage,
+    Testing,
 };

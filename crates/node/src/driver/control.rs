@@ -3,7 +3,7 @@
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use trustmesh_agent::{Answer, Bytes};
-use trustmesh_types::{Signature, request::RequestBody};
+use trustmesh_types::{Digest, Signature, request::RequestBody};
 
 /// Calls that may wait for the agent.
 const WAITING_MAX: usize = 1_024;
@@ -23,10 +23,14 @@ pub(crate) enum Call {
         /// For the answer.
         reply: oneshot::Sender<Answer>,
     },
-    /// A publisher's artifact.
+    /// A publisher's artifact, which is here whole.
     Publish {
-        /// The artifact.
-        data: Bytes,
+        /// Digest of its contents.
+        contents: Digest,
+        /// Bytes of its blobs.
+        bytes: u64,
+        /// A repository that has it, too.
+        registry: Option<String>,
         /// For the answer.
         reply: oneshot::Sender<Answer>,
     },
@@ -54,16 +58,31 @@ impl Control {
     }
 
     /// Hands an artifact to the agent.
-    pub(crate) async fn publish(&self, data: Bytes) -> Answer {
-        self.call(|reply| Call::Publish { data, reply }).await
+    pub(crate) async fn publish(
+        &self,
+        contents: Digest,
+        bytes: u64,
+        registry: Option<String>,
+    ) -> Answer {
+        // Larger artifacts take longer to reach the validators, as the agent says.
+        let timeout = ANSWER_TIMEOUT + Duration::from_millis(bytes / 1_024);
+        self.call_for(timeout, |reply| Call::Publish { contents, bytes, registry, reply }).await
     }
 
     async fn call(&self, call: impl FnOnce(oneshot::Sender<Answer>) -> Call) -> Answer {
+        self.call_for(ANSWER_TIMEOUT, call).await
+    }
+
+    async fn call_for(
+        &self,
+        timeout: Duration,
+        call: impl FnOnce(oneshot::Sender<Answer>) -> Call,
+    ) -> Answer {
         let (reply, answer) = oneshot::channel();
         if self.0.try_send(call(reply)).is_err() {
             return Answer::Unavailable("this node is busy or stopping; try again".to_owned());
         }
-        match tokio::time::timeout(ANSWER_TIMEOUT, answer).await {
+        match tokio::time::timeout(timeout, answer).await {
             Ok(Ok(answer)) => answer,
             _ => Answer::Unavailable("this node gave no answer in time; try again".to_owned()),
         }

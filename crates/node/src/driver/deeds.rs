@@ -1,16 +1,15 @@
 //! Doing what the agent asks for. What takes time runs as a task and comes back as an input.
 
-use super::{completions, placements, running};
-use crate::{clock::now_ms, mailbox::Mailbox};
+use super::{completions, placements};
+use crate::{apps::Apps, clock::now_ms, mailbox::Mailbox};
 use std::collections::BTreeMap;
 use tokio::sync::mpsc;
-use trustmesh_agent::{BlobKind, Bytes, Delivery, Explained, Input};
+use trustmesh_agent::{BlobKind, Bytes, Delivery, Explained, Input, Obtain, Start};
 use trustmesh_api::ResultBundle;
 use trustmesh_consensus::Handle;
 use trustmesh_data::Store;
-use trustmesh_executor::WasmRunner;
 use trustmesh_types::{
-    Digest, NetworkId, Payload, PublicKey, SecretKey, Transaction,
+    AppId, Digest, NetworkId, Payload, PublicKey, SecretKey, Transaction,
     evidence::SignedCompletion,
     message::{Message, Recipient},
     transaction::TRANSACTION_VERSION,
@@ -31,8 +30,8 @@ pub(crate) struct Deeds {
     pub(crate) consensus: Handle,
     /// Blobs and documents.
     pub(crate) store: Store,
-    /// Runs modules.
-    pub(crate) runner: WasmRunner,
+    /// Applications.
+    pub(crate) apps: Apps,
     /// Holds sealed results.
     pub(crate) mailbox: Mailbox,
     /// Where outcomes go.
@@ -85,7 +84,6 @@ impl Deeds {
         let kind = match kind {
             BlobKind::Input => trustmesh_data::BlobKind::Input,
             BlobKind::Output => trustmesh_data::BlobKind::Output,
-            BlobKind::Artifact => trustmesh_data::BlobKind::Artifact,
         };
         let deeds = self.clone();
         tokio::spawn(async move {
@@ -133,30 +131,44 @@ impl Deeds {
     pub(super) fn run(&self, spec: trustmesh_agent::RunSpec) {
         let deeds = self.clone();
         tokio::spawn(async move {
-            let result = running::run(&deeds.runner, &deeds.store, &spec).await;
+            let result = deeds.apps.run(&spec).await;
             deeds.outcome(Input::Ran { run: spec.run, result });
         });
     }
 
-    /// Compiles a module ahead of its first run.
-    pub(super) fn prepare(&self, artifact: Digest) {
+    /// Fetches an artifact.
+    pub(super) fn obtain(&self, wanted: Obtain) {
         let deeds = self.clone();
         tokio::spawn(async move {
-            let prepared = running::prepare(&deeds.runner, &deeds.store, artifact).await;
-            if let Err(running::Failed { reason, .. }) = prepared {
-                tracing::warn!(artifact = %artifact.short(), reason, "a module can't be prepared");
-            }
+            let (contents, whole) = (wanted.contents, wanted.whole);
+            let result = deeds.apps.obtain(wanted).await;
+            deeds.outcome(Input::Obtained { contents, whole, result });
         });
     }
 
-    /// Drops a module that no application uses.
-    pub(super) fn discard(&self, artifact: Digest) {
+    /// Makes an application ready.
+    pub(super) fn start(&self, start: Start) {
         let deeds = self.clone();
         tokio::spawn(async move {
-            if let Err(error) = deeds.store.blobs().remove(vec![artifact]).await {
-                tracing::warn!(artifact = %artifact.short(), %error, "a module can't be removed");
+            let result = deeds.apps.start(&start).await;
+            let (app, generation) = (start.manifest.id, start.generation);
+            if let Err(reason) = &result {
+                tracing::warn!(%app, reason, "an application can't be started");
             }
+            deeds.outcome(Input::Started { app, generation, result });
         });
+    }
+
+    /// Ends what runs of an application.
+    pub(super) fn stop(&self, app: AppId) {
+        let deeds = self.clone();
+        tokio::spawn(async move { deeds.apps.stop(&app).await });
+    }
+
+    /// Drops an artifact that nobody needs.
+    pub(super) fn discard(&self, contents: Digest) {
+        let deeds = self.clone();
+        tokio::spawn(async move { deeds.apps.discard(contents).await });
     }
 
     /// Seals a result to its device and holds it.

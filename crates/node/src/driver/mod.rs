@@ -10,7 +10,6 @@ pub(crate) mod completions;
 mod control;
 mod deeds;
 pub(crate) mod placements;
-mod running;
 mod task;
 
 pub(crate) use control::Control;

@@ -63,7 +63,7 @@ impl Driver {
                     Some(block) => self.finalized(block).await,
                     None => return stop.is_requested(),
                 },
-                Some(outcome) = self.outcomes.recv() => outcome,
+                Some(outcome) = self.outcomes.recv() => self.outcome(outcome),
                 message = self.streams.messages.recv() => match message {
                     Some((from, message)) => Input::Message { from, message },
                     None => return stop.is_requested(),
@@ -82,6 +82,13 @@ impl Driver {
         }
     }
 
+    fn outcome(&self, outcome: Input) -> Input {
+        if let Input::Started { app, generation, result } = &outcome {
+            self.deeds.apps.changed(app, *generation, result);
+        }
+        outcome
+    }
+
     async fn finalized(&mut self, block: Arc<Finalized>) -> Input {
         // Fails only when the process ends.
         let _ = self.recorder.send(Arc::clone(&block)).await;
@@ -98,9 +105,9 @@ impl Driver {
                 self.waiting.insert(ticket, reply);
                 Input::Submit { ticket, body: *body, signature, data }
             }
-            Call::Publish { data, reply } => {
+            Call::Publish { contents, bytes, registry, reply } => {
                 self.waiting.insert(ticket, reply);
-                Input::Publish { ticket, data }
+                Input::Publish { ticket, contents, bytes, registry }
             }
         }
     }
@@ -120,8 +127,10 @@ impl Driver {
                 Effect::KeepPlacement(explained) => self.deeds.keep_placement(explained),
                 Effect::Load { digest } => self.deeds.load(digest),
                 Effect::Run(spec) => self.deeds.run(spec),
-                Effect::Prepare { artifact, .. } => self.deeds.prepare(artifact),
-                Effect::Discard { artifact, .. } => self.deeds.discard(artifact),
+                Effect::Obtain(wanted) => self.deeds.obtain(wanted),
+                Effect::Start(start) => self.deeds.start(start),
+                Effect::Stop { app } => self.deeds.stop(app),
+                Effect::Discard { contents } => self.deeds.discard(contents),
                 Effect::Deliver(delivery) => self.deeds.deliver(delivery),
                 Effect::Reply { ticket, answer } => {
                     if let Some(reply) = self.waiting.remove(&ticket) {

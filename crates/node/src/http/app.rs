@@ -8,7 +8,7 @@ use super::{
     snapshot::Held,
 };
 use crate::{
-    clock, config, driver::Control, feed::Feed, history::History, mailbox::Mailbox,
+    apps::Apps, clock, config, driver::Control, feed::Feed, history::History, mailbox::Mailbox,
     pruning::Headers, stop::Stop,
 };
 use std::{
@@ -22,7 +22,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use trustmesh_api::{ErrorCode, Problem, Ready, limits};
 use trustmesh_consensus::{Handle, limits::IDLE_BLOCK_TIME_MAX};
 use trustmesh_data::Store;
-use trustmesh_executor::WasmRunner;
 use trustmesh_types::{NetworkId, PublicKey, genesis::Genesis};
 
 /// Blocks that the history may be behind the ledger on a node that follows.
@@ -31,8 +30,8 @@ const HISTORY_LAG_BLOCKS_MAX: u64 = 16;
 const SILENT_TURNS_MAX: u64 = 4;
 /// Bytes of one permit of the budget for bodies.
 const BODY_UNIT_BYTES: usize = 64 * 1024;
-/// Bytes of bodies being read or handled at once: one artifact and some requests.
-const BODIES_BYTES_MAX: usize = limits::ARTIFACT_BODY_BYTES_MAX + 32 * 1024 * 1024;
+/// Bytes of bodies being read or handled at once: chunks of artifacts and some requests.
+const BODIES_BYTES_MAX: usize = 8 * limits::CHUNKS_BODY_BYTES_MAX + 32 * 1024 * 1024;
 /// Bytes of JSON bodies of one address that are read or handled at once.
 const ADDRESS_BODIES_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// One address may hold so many parts of all places to watch from.
@@ -64,8 +63,8 @@ pub(crate) struct App {
     pub(crate) feed: Feed,
     /// For its figures.
     pub(crate) store: Store,
-    /// Says which modules can be run, and which are compiled.
-    pub(crate) runner: WasmRunner,
+    /// Applications.
+    pub(crate) apps: Apps,
     /// Bounds.
     pub(crate) limits: config::HttpLimits,
     /// Rates of members.

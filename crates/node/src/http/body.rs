@@ -29,6 +29,16 @@ pub(super) async fn read(
     bytes_max: usize,
 ) -> Result<ReadBody, Refusal> {
     check_content_type(headers, content_types)?;
+    read_any(http, headers, body, bytes_max).await
+}
+
+/// Reads a body of any content type and of at most `bytes_max`.
+pub(super) async fn read_any(
+    http: &Http,
+    headers: &HeaderMap,
+    body: Body,
+    bytes_max: usize,
+) -> Result<ReadBody, Refusal> {
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
     let announced: usize = announced.unwrap_or(bytes_max);
     if announced > bytes_max {

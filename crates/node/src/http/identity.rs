@@ -34,13 +34,30 @@ pub(super) fn signer(
 
 /// Whether a key is an operator's that may publish.
 pub(super) fn check_publisher(http: &Http, key: &PublicKey) -> Result<(), Refusal> {
-    match http.app.consensus.state().member(key) {
-        Some(Member::Operator { info, .. }) if info.publisher => Ok(()),
-        _ => Err(Refusal::new(
-            ErrorCode::Forbidden,
-            format!("key {} is no operator that may publish applications", key.short()),
-        )),
+    if http.app.consensus.state().may_publish(key) {
+        return Ok(());
     }
+    Err(forbidden(key, "operator that may publish applications"))
+}
+
+/// Whether a key is an operator's.
+pub(super) fn check_operator(http: &Http, key: &PublicKey) -> Result<(), Refusal> {
+    match http.app.consensus.state().member(key) {
+        Some(Member::Operator { revoked: false, .. }) => Ok(()),
+        _ => Err(forbidden(key, "operator")),
+    }
+}
+
+/// Whether a key is a node's or an operator's: those keep artifacts.
+pub(super) fn check_keeper(http: &Http, key: &PublicKey) -> Result<(), Refusal> {
+    match http.app.consensus.state().member(key) {
+        Some(Member::Operator { revoked: false, .. } | Member::Node { .. }) => Ok(()),
+        _ => Err(forbidden(key, "node or operator")),
+    }
+}
+
+fn forbidden(key: &PublicKey, what: &str) -> Refusal {
+    Refusal::new(ErrorCode::Forbidden, format!("key {} is no {what}", key.short()))
 }
 
 fn unauthorized(error: AuthError) -> Refusal {

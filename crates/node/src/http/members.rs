@@ -7,11 +7,13 @@ use super::{
     refusal::Refusal,
 };
 use axum::{Json, extract::State};
-use trustmesh_api::{AppView, DeviceView, ListQuery, NodeView, Page, PolicyView, WorkflowView};
+use trustmesh_api::{
+    AppView, DeviceView, ListQuery, NodeView, OperatorView, Page, PolicyView, WorkflowView,
+};
 use trustmesh_types::{
     AppId, PolicyId, PublicKey, WorkflowId,
     faults::FaultRecord,
-    records::{AppRecord, AppState},
+    records::{AppRecord, Member},
 };
 
 type Answer<T> = Result<Json<T>, Refusal>;
@@ -45,9 +47,9 @@ fn votes(state: &trustmesh_state::State, key: &PublicKey) -> (bool, Option<u64>)
 }
 
 fn app_view(http: &Shared, record: AppRecord) -> AppView {
-    let gone = record.wanted == AppState::Removed;
-    let ready_here = !gone && http.app.runner.is_loaded(&record.manifest.artifact);
-    AppView { record, ready_here }
+    let conditions = http.app.consensus.state().app_conditions(&record);
+    let here = http.app.apps.view(&record);
+    AppView { record, conditions, here }
 }
 
 fn device_view(device: trustmesh_state::DeviceView) -> DeviceView {
@@ -91,6 +93,20 @@ pub(super) async fn app(State(http): State<Shared>, segment: Segment) -> Answer<
     let found = http.app.consensus.state().app(&id);
     let record = found.ok_or_else(|| Refusal::missing(format!("application {id}")))?;
     Ok(Json(app_view(&http, record)))
+}
+
+pub(super) async fn operators(
+    State(http): State<Shared>,
+    Asked(query): Asked<ListQuery>,
+) -> Json<Page<OperatorView>> {
+    let state = http.app.consensus.state();
+    let all = state.members().filter_map(|(_, member)| match member {
+        Member::Operator { info, revoked, changed } => {
+            Some(OperatorView { info, revoked, changed })
+        }
+        _ => None,
+    });
+    Json(page(all, |operator| operator.info.key.to_string(), &query))
 }
 
 pub(super) async fn workflows(

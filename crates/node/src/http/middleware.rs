@@ -114,7 +114,7 @@ async fn answer(http: &Http, request: Request, next: Next) -> Response {
 fn admit(http: &Http, request: &Request) -> Result<Option<Share<IpAddr>>, Refusal> {
     let Some(Peer(address)) = request.extensions().get::<Peer>().copied() else { return Ok(None) };
     let matched = request.extensions().get::<MatchedPath>();
-    let artifact = matched.is_some_and(|path| path.as_str() == paths::ARTIFACTS);
+    let artifact = matched.is_some_and(|path| path.as_str() == paths::ARTIFACT_CHUNKS);
     // A body of unknown length may become as long as allowed.
     let announced = request.body().size_hint().exact().unwrap_or(JSON_BODY_BYTES_MAX as u64);
     let bytes = if artifact { 0 } else { announced };

@@ -7,7 +7,7 @@ use super::{
 use axum::{
     Router,
     http::{Method, Uri},
-    routing::{get, post},
+    routing::{get, post, put},
 };
 use trustmesh_api::{ErrorCode, paths};
 
@@ -22,13 +22,19 @@ pub(super) fn router(http: Shared) -> Router {
         .route(paths::NODE, get(members::node))
         .route(paths::APPS, get(members::apps))
         .route(paths::APP, get(members::app))
+        .route(paths::OPERATORS, get(members::operators))
         .route(paths::WORKFLOWS, get(members::workflows))
         .route(paths::WORKFLOW, get(members::workflow))
         .route(paths::DEVICES, get(members::devices))
         .route(paths::DEVICE, get(members::device))
         .route(paths::POLICIES, get(members::policies))
         .route(paths::POLICY, get(members::policy))
-        .route(paths::ARTIFACTS, post(artifacts::publish))
+        .route(paths::APP_LOG, get(artifacts::log))
+        .route(paths::ARTIFACTS, post(artifacts::begin))
+        .route(paths::ARTIFACT, get(artifacts::contents))
+        .route(paths::ARTIFACT_RECEIPTS, post(artifacts::publish))
+        .route(paths::ARTIFACT_BLOB, get(artifacts::blob))
+        .route(paths::ARTIFACT_CHUNKS, put(artifacts::chunks))
         .route(paths::TRANSACTIONS, post(transactions::submit))
         .route(paths::TRANSACTION, get(transactions::transaction))
         .route(paths::BLOCKS, get(blocks::blocks))

@@ -3,7 +3,9 @@
 use super::error::{LocalError, io};
 use crate::{
     clock::now_ms,
-    config::{Admission, HttpLimits, Listen, Log, NodeConfig, Retention, Storage, Testing},
+    config::{
+        Admission, Containers, HttpLimits, Listen, Log, NodeConfig, Retention, Storage, Testing,
+    },
     guard, keystore,
 };
 use std::{
@@ -32,6 +34,8 @@ pub struct LocalOptions {
     pub capacity: Resources,
     /// How long the nodes keep what is old.
     pub retention: Retention,
+    /// What the nodes can run.
+    pub runtimes: Vec<Runtime>,
     /// Labels, each with the values that the nodes get in turn.
     pub labels: BTreeMap<String, Vec<String>>,
 }
@@ -48,6 +52,7 @@ impl Default for LocalOptions {
                 disk_bytes: 64 * 1024 * MIB,
             },
             retention: Retention::default(),
+            runtimes: vec![Runtime::Wasm],
             labels: BTreeMap::from([("zone".to_owned(), vec!["local".to_owned()])]),
         }
     }
@@ -158,7 +163,7 @@ fn make_node(
         roles: NodeRoles::ALL,
         labels: BTreeMap::new(),
         capacity: options.capacity,
-        runtimes: vec![Runtime::Wasm],
+        runtimes: options.runtimes.clone(),
         arch: std::env::consts::ARCH.to_owned(),
         p2p_address: listen.p2p.to_string(),
         http_address: listen.http.to_string(),
@@ -172,6 +177,7 @@ fn make_node(
         http: HttpLimits::default(),
         admission: Admission::default(),
         storage: Storage::default(),
+        containers: Containers::default(),
         retention: options.retention,
         log: Log::default(),
         testing: Testing::default(),

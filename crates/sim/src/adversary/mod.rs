@@ -34,9 +34,9 @@ use crate::{
 };
 use scene::Scene;
 use std::sync::Arc;
-use trustmesh_agent::{Effect, Input};
+use trustmesh_agent::{Bytes, Effect, Input};
 use trustmesh_state::State;
-use trustmesh_types::{RequestId, SecretKey};
+use trustmesh_types::{Digest, RequestId, SecretKey};
 
 /// The part of a node that one deviation swaps. What it does not override stays honest.
 trait Part: Send {
@@ -48,6 +48,16 @@ trait Part: Send {
     /// An effect on its way to the world; `None` swallows it.
     fn wants(&mut self, _scene: &mut Scene, effect: Effect) -> Option<Effect> {
         Some(effect)
+    }
+
+    /// What another node gets that wants an artifact; `None`: nothing.
+    fn serves(
+        &mut self,
+        _scene: &mut Scene,
+        _contents: Digest,
+        held: Option<Bytes>,
+    ) -> Option<Bytes> {
+        held
     }
 
     /// What a device hears of a request that it waits for; `None` lets it wait.
@@ -156,6 +166,12 @@ impl Adversary {
     /// What comes of an effect that the agent wants.
     pub(crate) fn wants(&mut self, now_ms: u64, effect: Effect) -> Option<Effect> {
         self.each(now_ms, Some(effect), |part, scene, effect| part.wants(scene, effect?))
+    }
+
+    /// What another node gets that wants an artifact, when an honest node would serve `held`.
+    pub(crate) fn serves(&mut self, contents: Digest, held: Option<Bytes>) -> Option<Bytes> {
+        let now_ms = self.scene.now_ms;
+        self.each(now_ms, held, |part, scene, held| part.serves(scene, contents, held))
     }
 
     /// What a device hears of a request, when an honest node would let it hear `heard`.

@@ -14,11 +14,11 @@ use std::time::Duration;
 use trustmesh_agent::Answer;
 use trustmesh_state::DeviceView;
 use trustmesh_types::{
-    AppId, Digest, Domain, NetworkId, Payload, PublicKey, RequestId, SecretKey, SignedTransaction,
-    TaskId, Transaction, WorkflowId, canonical, codec,
+    AppId, Contents, Digest, Domain, NetworkId, Payload, PublicKey, RequestId, SecretKey,
+    SignedTransaction, TaskId, Transaction, WorkflowId, canonical, codec,
     evidence::Completion,
     message::Message,
-    records::{AppManifest, AppState, Runtime},
+    records::{AppManifest, AppState},
     request::{Endpoint, RequestBody, StorageReceipt},
     resources::Resources,
     transaction::{Deployment, TRANSACTION_VERSION},
@@ -239,20 +239,12 @@ impl Intruder {
     /// Deploys what no publisher signed for.
     async fn deploy_forged(&mut self, door: &Door) {
         let Ok(id) = AppId::new("forged") else { return };
-        let artifact = b"nobody's module";
-        let manifest = AppManifest {
-            id: id.clone(),
-            version: "1".to_owned(),
-            runtime: Runtime::Wasm,
-            artifact: Digest::of(artifact),
-            artifact_bytes: artifact.len() as u64,
-            requirements: Resources { cpu_millis: 1, memory_bytes: 1, disk_bytes: 0 },
-            deterministic: true,
-        };
+        let Ok(contents) = Contents::of_module(b"nobody's module") else { return };
+        let needs = Resources { cpu_millis: 1, memory_bytes: 1, disk_bytes: 0 };
+        let manifest = AppManifest::module(id.clone(), &contents, needs);
         let (reply, answer) = oneshot::channel();
-        let data = artifact.as_slice().into();
         // A node that is down can't be asked.
-        let _ = door.inbox.send(Local::Publish { data, reply });
+        let _ = door.inbox.send(Local::Publish { contents, reply });
         let Ok(Answer::Published(receipts)) = answer.await else { return };
         let other = derive::key(self.cast.seed, "other publisher", 0);
         let publisher_signature =
@@ -289,7 +281,7 @@ impl Intruder {
             Message::Alive,
             Message::Completed { completion: completion.clone(), data: Some(vec![1]) },
             Message::StoreOutput { completion, data: Some(vec![1]) },
-            Message::StoreArtifact { digest: subject, bytes: 1 },
+            Message::StoreArtifact { contents: subject, bytes: 1, registry: None },
             Message::Stored(receipt.clone()),
             Message::Receipts { request: RequestId(subject), task, receipts: vec![receipt] },
             Message::AskCompletions { request: RequestId(subject) },

@@ -6,7 +6,7 @@ use super::{
     scene::{Deed, Scene},
 };
 use crate::apps::App;
-use trustmesh_agent::{BlobKind, Effect, Input};
+use trustmesh_agent::{Bytes, Effect, Input};
 use trustmesh_types::{Digest, message::Message};
 
 /// Signs for what it does not keep, and serves something else.
@@ -60,7 +60,7 @@ impl Part for LyingStore {
                 Some(Effect::Send { to, message })
             }
             // Its agent believes that it is durable, and signs.
-            Effect::Store { digest, kind: BlobKind::Input | BlobKind::Output, .. } => {
+            Effect::Store { digest, .. } => {
                 scene.did("does not keep");
                 scene.deeds.push(Deed::Hear(Box::new(Input::Stored { digest, result: Ok(()) })));
                 None
@@ -74,23 +74,15 @@ impl Part for LyingStore {
 pub(super) struct ArtifactSwapper;
 
 impl Part for ArtifactSwapper {
-    fn wants(&mut self, scene: &mut Scene, effect: Effect) -> Option<Effect> {
-        let Effect::Send { to, message: Message::Piece { digest, total, offset, bytes } } = effect
-        else {
-            return Some(effect);
-        };
-        let artifacts: Vec<Vec<u8>> = App::ALL.into_iter().map(App::artifact).collect();
-        let asked_for = artifacts.iter().any(|artifact| Digest::of(artifact) == digest);
-        // One of equal length, if there is one: it looks right until its digest is checked.
-        let others = artifacts.iter().filter(|artifact| Digest::of(artifact) != digest);
-        let other = others.max_by_key(|artifact| artifact.len() as u64 == total);
-        let message = match other.filter(|_| asked_for) {
-            Some(other) => {
-                scene.did("serves another artifact");
-                Message::Piece { digest, total, offset, bytes: other.clone() }
-            }
-            None => Message::Piece { digest, total, offset, bytes },
-        };
-        Some(Effect::Send { to, message })
+    fn serves(
+        &mut self,
+        scene: &mut Scene,
+        contents: Digest,
+        held: Option<Bytes>,
+    ) -> Option<Bytes> {
+        let all = App::ALL.into_iter().filter_map(|app| app.contents().ok());
+        let other = all.map(|other| other.encode()).find(|other| Digest::of(other) != contents);
+        scene.did("serves another artifact");
+        other.map(Into::into).or(held)
     }
 }

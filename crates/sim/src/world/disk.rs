@@ -1,4 +1,4 @@
-//! A node's durable store: blobs, signed completions, results held for devices. It outlives
+//! A node's durable store: blobs, artifacts, signed completions, results held for devices. It outlives
 //! the node's process; what was on its way to it when the process died is lost.
 
 use std::{
@@ -12,6 +12,8 @@ use trustmesh_types::{Digest, RequestId, evidence::SignedCompletion};
 #[derive(Debug, Default)]
 pub(crate) struct Held {
     pub(crate) blobs: BTreeMap<Digest, Bytes>,
+    /// Encoded contents of artifacts, by their digests: they stand for the blobs.
+    pub(crate) artifacts: BTreeMap<Digest, Bytes>,
     /// With the time in Unix milliseconds until which each is kept.
     pub(crate) completions: Vec<(SignedCompletion, u64)>,
     pub(crate) results: BTreeMap<RequestId, Arc<Delivery>>,

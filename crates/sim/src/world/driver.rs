@@ -5,7 +5,7 @@
 //! driver's task, so that it dies with it.
 
 use super::{
-    arrivals::Arrivals, clock, disk::Disk, mesh::Doors, outbox, recorder::Recorder,
+    arrivals::Arrivals, artifacts, clock, disk::Disk, mesh::Doors, outbox, recorder::Recorder,
     strangers::Strangers,
 };
 use crate::{
@@ -23,10 +23,12 @@ use std::{
     },
     time::{Duration, SystemTime},
 };
-use trustmesh_agent::{Agent, Answer, Bytes, Delivery, Effect, Input, RunOutput, RunSpec, Ticket};
+use trustmesh_agent::{
+    Agent, Answer, Bytes, Delivery, Effect, Input, Obtain, RunOutput, RunSpec, Start, Ticket,
+};
 use trustmesh_consensus::{ClockOffset, Handle, Streams};
 use trustmesh_types::{
-    Digest, Payload, PublicKey, RequestId, Signature, SignedTransaction, canonical,
+    Contents, Digest, Payload, PublicKey, RequestId, Signature, SignedTransaction, canonical,
     message::{Message, Recipient},
     records::{RequestRecord, Status},
     request::RequestBody,
@@ -51,7 +53,9 @@ pub(crate) enum Local {
     /// A device's request.
     Submit { body: RequestBody, signature: Signature, data: Bytes, reply: oneshot::Sender<Answer> },
     /// A publisher's artifact.
-    Publish { data: Bytes, reply: oneshot::Sender<Answer> },
+    Publish { contents: Contents, reply: oneshot::Sender<Answer> },
+    /// Another node wants an artifact.
+    Fetch { contents: Digest, reply: oneshot::Sender<Option<Bytes>> },
     /// A device waits for a result.
     Await { request: RequestId, reply: oneshot::Sender<Heard> },
     /// A device asks what the ledger holds of a request.
@@ -206,9 +210,20 @@ impl Driver {
                 let ticket = self.ticket(reply);
                 Some(Input::Submit { ticket, body, signature, data })
             }
-            Local::Publish { data, reply } => {
-                let ticket = self.ticket(reply);
-                Some(Input::Publish { ticket, data })
+            Local::Publish { contents: of, reply } => {
+                let (ticket, contents, bytes) = (self.ticket(reply), of.digest(), of.bytes());
+                self.parts.disk.held().artifacts.insert(contents, of.encode().into());
+                Some(Input::Publish { ticket, contents, bytes, registry: None })
+            }
+            Local::Fetch { contents, reply } => {
+                let held = self.parts.disk.held().artifacts.get(&contents).cloned();
+                let served = match &mut self.parts.adversary {
+                    Some(adversary) => adversary.serves(contents, held),
+                    None => held,
+                };
+                // Who asked may have gone.
+                let _ = reply.send(served);
+                None
             }
             Local::Await { request, reply } => {
                 self.waiting.entry(request).or_default().push(reply);
@@ -314,9 +329,14 @@ impl Driver {
                 self.later(Duration::ZERO, move || Some(Input::Loaded { digest, data }));
             }
             Effect::Run(spec) => self.run_task(spec),
-            Effect::Prepare { .. } | Effect::Note { .. } | Effect::KeepPlacement(_) => {}
-            Effect::Discard { artifact, .. } => {
-                parts.disk.held().blobs.remove(&artifact);
+            Effect::Obtain(wanted) => self.obtain(wanted),
+            Effect::Start(Start { generation, manifest }) => {
+                let started = Input::Started { app: manifest.id, generation, result: Ok(()) };
+                self.later(Duration::ZERO, move || Some(started));
+            }
+            Effect::Stop { .. } | Effect::Note { .. } | Effect::KeepPlacement(_) => {}
+            Effect::Discard { contents } => {
+                parts.disk.held().artifacts.remove(&contents);
             }
             Effect::Deliver(delivery) => self.hold(delivery),
             Effect::Reply { ticket, answer } => {
@@ -367,6 +387,25 @@ impl Driver {
         });
     }
 
+    fn obtain(&self, wanted: Obtain) {
+        let (contents, whole) = (wanted.contents, wanted.whole);
+        let (disk, inbox) = (self.parts.disk.clone(), self.parts.inbox.clone());
+        let (doors, way) = (self.parts.doors.clone(), self.parts.device_time);
+        self.context.child("artifact").spawn(move |context| async move {
+            let held = disk.held().artifacts.contains_key(&contents);
+            let result = if held {
+                Ok(None)
+            } else {
+                artifacts::fetch(&context, &doors, way, &wanted).await.map(|(bytes, note)| {
+                    disk.held().artifacts.insert(contents, bytes);
+                    note
+                })
+            };
+            // The loop may have ended with its ledger.
+            let _ = inbox.send(Local::Done(Input::Obtained { contents, whole, result }));
+        });
+    }
+
     fn hold(&self, delivery: Delivery) {
         let disk = self.parts.disk.clone();
         let inbox = self.parts.inbox.clone();
@@ -382,7 +421,7 @@ impl Driver {
 
     fn run_task(&self, spec: RunSpec) {
         let app = App::of(&spec.app);
-        let here = self.parts.disk.held().blobs.contains_key(&spec.artifact);
+        let here = self.parts.disk.held().artifacts.contains_key(&spec.contents);
         let takes = app.map_or(Duration::ZERO, App::running_time);
         self.later(takes, move || {
             let app = app.filter(|_| here).ok_or_else(|| format!("no artifact of {}", spec.app));

@@ -32,7 +32,7 @@ use std::{
 };
 use trustmesh_agent::{Agent, Config};
 use trustmesh_consensus::{ClockOffset, Handle, Meter, Options};
-use trustmesh_types::Digest;
+use trustmesh_types::{Digest, PublicKey};
 
 /// How one gets at a running node.
 #[derive(Debug, Clone)]
@@ -64,6 +64,11 @@ impl Doors {
     pub(crate) fn honest(&self, cast: &Cast) -> Option<Door> {
         let all = self.all();
         all.iter().find(|(node, _)| !cast.is_evil(**node)).map(|(_, door)| door.clone())
+    }
+
+    /// The door of the node of a key, when it is up.
+    pub(crate) fn of_key(&self, key: &PublicKey) -> Option<Door> {
+        self.all().values().find(|door| door.ledger.me() == *key).cloned()
     }
 
     /// A node is gone.

@@ -8,6 +8,7 @@
 //! - `recorder`, `trace`, `timeline`, `traffic`: what is seen; `clock`: virtual time; `play`: the course of it all.
 
 mod arrivals;
+mod artifacts;
 mod cast;
 mod check;
 mod clock;

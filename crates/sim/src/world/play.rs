@@ -71,7 +71,7 @@ async fn play(context: Context, scenario: &Scenario, seed: u64) -> Result<Watche
     let (recorder, broken) = Recorder::new(court(scenario, &cast));
     let mut mesh = Mesh::new(&context, scenario, cast.clone(), recorder.clone())?;
     mesh.start_all().await?;
-    setup::prepare(&context, scenario, &cast, &mesh.doors(), &recorder).await?;
+    setup::prepare(&context, scenario, &cast, &mesh.doors()).await?;
     mesh.let_loose();
 
     let doors = mesh.doors();

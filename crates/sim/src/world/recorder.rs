@@ -55,7 +55,6 @@ pub(crate) struct Seen {
     /// The newest state of each node, by index.
     pub(crate) states: BTreeMap<usize, State>,
     /// Applications made ready, by node.
-    pub(crate) prepared: BTreeMap<usize, usize>,
     /// Warnings that agents noted.
     pub(crate) warnings: u64,
     /// What evil nodes and outsiders did, and how often.
@@ -84,7 +83,6 @@ impl Recorder {
             marks: BTreeMap::new(),
             wire: BTreeMap::new(),
             states: BTreeMap::new(),
-            prepared: BTreeMap::new(),
             warnings: 0,
             evil_acts: BTreeMap::new(),
             strangers: BTreeSet::new(),
@@ -175,7 +173,6 @@ impl Recorder {
                 seen.court.complain(Violation::new("S4", what));
                 seen.tell();
             }
-            Effect::Prepare { .. } => *seen.prepared.entry(node).or_default() += 1,
             Effect::Note { warning, request, text } => {
                 seen.warnings += u64::from(*warning);
                 let request = request.map(|r| r.short()).unwrap_or_default();

@@ -1,13 +1,12 @@
 //! Getting a mesh ready through the ledger, as an operator does: artifacts published,
 //! applications deployed, workflows created, devices registered; every node's resources
-//! reported and every application prepared.
+//! reported and every application running.
 
 use super::{
     cast::Cast,
     driver::Local,
     mesh::{Door, Doors},
     outbox,
-    recorder::Recorder,
 };
 use crate::{apps::App, deviation::Deviation, error::SimError, scenario::Scenario};
 use commonware_runtime::{Clock as _, deterministic::Context};
@@ -16,9 +15,9 @@ use std::time::Duration;
 use trustmesh_agent::Answer;
 use trustmesh_state::State;
 use trustmesh_types::{
-    AppId, Digest, Domain, Payload, PolicyId, codec,
+    AppId, Domain, Payload, PolicyId, PublicKey, codec,
     policy::{Policy, PolicyScope},
-    records::{AppManifest, Runtime},
+    records::{AppManifest, AppRecord, Condition},
     transaction::Deployment,
 };
 
@@ -38,7 +37,6 @@ pub(crate) async fn prepare(
     scenario: &Scenario,
     cast: &Cast,
     doors: &Doors,
-    recorder: &Recorder,
 ) -> Result<(), SimError> {
     let door = doors.honest(cast).ok_or_else(|| failed("an honest node".to_owned()))?;
     let mut payloads = Vec::new();
@@ -58,7 +56,7 @@ pub(crate) async fn prepare(
         outcome.map_err(|error| failed(format!("a transaction: {error}")))?;
     }
     let until = context.current() + LONGEST;
-    while let Some(missing) = missing(scenario, cast, doors, recorder) {
+    while let Some(missing) = missing(scenario, cast, doors) {
         if context.current() > until {
             return Err(failed(missing));
         }
@@ -73,22 +71,15 @@ async fn publish(
     door: &Door,
     app: App,
 ) -> Result<Deployment, SimError> {
-    let artifact = app.artifact();
-    let manifest = AppManifest {
-        id: AppId::new(app.name()).map_err(|e| failed(e.to_string()))?,
-        version: "1".to_owned(),
-        runtime: Runtime::Wasm,
-        artifact: Digest::of(&artifact),
-        artifact_bytes: artifact.len() as u64,
-        requirements: app.requirements(),
-        deterministic: true,
-    };
+    let contents = app.contents().map_err(|e| failed(e.to_string()))?;
+    let id = AppId::new(app.name()).map_err(|e| failed(e.to_string()))?;
+    let manifest = AppManifest::module(id, &contents, app.requirements());
     let until = context.current() + LONGEST;
     let receipts = loop {
         let (reply, answer) = oneshot::channel();
-        let data = artifact.clone().into();
+        let contents = contents.clone();
         door.inbox
-            .send(Local::Publish { data, reply })
+            .send(Local::Publish { contents, reply })
             .map_err(|_| failed("the node has ended".to_owned()))?;
         match answer.await {
             Ok(Answer::Published(receipts)) => break receipts,
@@ -120,17 +111,21 @@ fn policies(scenario: &Scenario) -> impl Iterator<Item = Policy> {
 }
 
 /// What is not there yet on some node.
-fn missing(scenario: &Scenario, cast: &Cast, doors: &Doors, recorder: &Recorder) -> Option<String> {
+fn missing(scenario: &Scenario, cast: &Cast, doors: &Doors) -> Option<String> {
     for node in doors.up() {
         let door = doors.of(node)?;
         if let Some(missing) = missing_on(&door.ledger.state(), scenario, cast) {
             return Some(format!("{missing} on node {node}"));
         }
-        if recorder.seen().prepared.get(&node).copied().unwrap_or(0) < App::ALL.len() {
-            return Some(format!("applications made ready on node {node}"));
-        }
     }
     None
+}
+
+fn runs_everywhere(state: &State, app: &AppRecord) -> bool {
+    let said = state.app_conditions(app);
+    let runs =
+        |node: &PublicKey| said.get(node).is_some_and(|it| it.condition == Condition::Running);
+    state.nodes().iter().filter(|node| node.info.roles.worker).all(|node| runs(&node.info.key))
 }
 
 fn missing_on(state: &State, scenario: &Scenario, cast: &Cast) -> Option<String> {
@@ -146,6 +141,9 @@ fn missing_on(state: &State, scenario: &Scenario, cast: &Cast) -> Option<String>
     }
     if state.policies().count() < policies(scenario).count() {
         return Some("policies".to_owned());
+    }
+    if let Some(app) = state.apps().find(|app| !runs_everywhere(state, app)) {
+        return Some(format!("application {} on every worker", app.manifest.id));
     }
     let live = state.nodes().iter().filter(|node| node.live(now_ms)).count();
     (live < cast.nodes.len()).then(|| "reports of resources".to_owned())

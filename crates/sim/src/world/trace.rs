@@ -44,7 +44,7 @@ pub(crate) fn of_input(input: &Input) -> (&'static str, Digest) {
     match input {
         Input::Block(finalized) => ("block", finalized.block.digest()),
         Input::Submit { body, .. } => ("submit", body.id().0),
-        Input::Publish { data, .. } => ("publish", Digest::of(data)),
+        Input::Publish { contents, .. } => ("publish", *contents),
         Input::Message { from, message } => {
             ("message", Digest::of_parts(&[&from.0, &codec::encode(message)]))
         }
@@ -53,6 +53,12 @@ pub(crate) fn of_input(input: &Input) -> (&'static str, Digest) {
         }
         Input::Loaded { digest, data } => {
             (if data.is_some() { "loaded" } else { "not loaded" }, *digest)
+        }
+        Input::Obtained { contents, result, .. } => {
+            (if result.is_ok() { "obtained" } else { "not obtained" }, *contents)
+        }
+        Input::Started { app, result, .. } => {
+            (if result.is_ok() { "started" } else { "not started" }, text(app.as_str()))
         }
         Input::Ran { run, result } => {
             let output =
@@ -87,8 +93,10 @@ pub(crate) fn of_effect(effect: &Effect) -> (&'static str, Digest) {
         }
         Effect::Load { digest } => ("load", *digest),
         Effect::Run(spec) => ("run", Digest::of_parts(&[&spec.seed, &spec.input])),
-        Effect::Prepare { artifact, .. } => ("prepare", *artifact),
-        Effect::Discard { artifact, .. } => ("discard", *artifact),
+        Effect::Obtain(it) => ("obtain", it.contents),
+        Effect::Start(it) => ("start", it.manifest.contents),
+        Effect::Stop { app } => ("stop", text(app.as_str())),
+        Effect::Discard { contents } => ("discard", *contents),
         Effect::Deliver(delivery) => {
             let outputs = delivery.outputs.iter().map(|(_, data)| Digest::of(data));
             ("deliver", Digest::of(&codec::encode(&outputs.collect::<Vec<_>>())))

@@ -16,7 +16,7 @@ pub(crate) fn operator(
     what: &str,
 ) -> Result<OperatorInfo, Rejection> {
     match draft.store.get::<Members>(signer) {
-        Some(Member::Operator { info, .. }) => Ok(info),
+        Some(Member::Operator { info, revoked: false, .. }) => Ok(info),
         _ => {
             let reason = format!(
                 "{} is no operator, and only operators {what}; sign with an operator's key",

@@ -50,5 +50,11 @@ pub(crate) fn apply(
         Payload::ActivateProtocol { version, height } => {
             protocol::activate(draft, signer, (*version, *height))
         }
+        Payload::RestartApp { app } => applications::restart(draft, signer, app),
+        Payload::ReportApp(report) => applications::report(draft, signer, report),
+        Payload::AdmitOperator(info) => membership::admit_operator(draft, signer, info),
+        Payload::RevokeOperator { operator } => {
+            membership::revoke_operator(draft, signer, operator)
+        }
     }
 }

@@ -28,8 +28,9 @@ struct Share {
 impl Share {
     /// The whole share of a signer; nothing for who is no member.
     fn of(state: &State, signer: &PublicKey) -> Self {
-        let (transactions, bytes) = match state.member(signer) {
-            None | Some(Member::Device { revoked: true, .. }) => (0, 0),
+        let member = state.member(signer).filter(|member| !member.revoked());
+        let (transactions, bytes) = match member {
+            None => (0, 0),
             Some(Member::Node { .. }) => (NODE_SHARE_TRANSACTIONS_MAX, NODE_SHARE_BYTES_MAX),
             Some(_) => (SHARE_TRANSACTIONS_MAX, SHARE_BYTES_MAX),
         };

@@ -119,10 +119,9 @@ impl State {
     }
 
     fn check_signer(&self, signer: &PublicKey) -> Result<(), Invalid> {
-        match self.store().get::<Members>(signer) {
-            None | Some(Member::Device { revoked: true, .. }) => {
-                Err(Invalid::UnknownSigner { signer: *signer })
-            }
+        let member = self.store().get::<Members>(signer).filter(|member| !member.revoked());
+        match member {
+            None => Err(Invalid::UnknownSigner { signer: *signer }),
             // A validator that was removed goes on until its committee ends.
             Some(Member::Node { standing: Standing::Removed, .. })
                 if !self.votes_or_will(signer) =>

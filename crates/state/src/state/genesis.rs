@@ -29,7 +29,7 @@ impl State {
         let mut store = Store::new();
         for info in &genesis.operators {
             check_operator(info).map_err(refused(info.key))?;
-            let member = Member::Operator { info: info.clone(), changed: 0 };
+            let member = Member::Operator { info: info.clone(), revoked: false, changed: 0 };
             store.put::<Members>(&info.key, &member);
         }
         for info in &genesis.nodes {

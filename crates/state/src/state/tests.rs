@@ -293,4 +293,4 @@ fn the_root_of_a_fixed_stream() {
     assert_eq!(net.state.root().to_string(), GOLDEN_ROOT);
 }
 
-const GOLDEN_ROOT: &str = "7d4c5ec0dba86b93586b681488708cc0d4c2f8ac75fdeed4cb55673dc2036e03";
+const GOLDEN_ROOT: &str = "5e855c1ba43e40c8491971384c286377dac5e7bd2fca66f213be10088f5b0529";

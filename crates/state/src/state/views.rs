@@ -3,14 +3,15 @@
 use super::State;
 use crate::contracts::schedule;
 use crate::tables::{
-    Apps, Deadlines, Differences, Faults, Loads, Members, Offenders, Policies, Requests, Workflows,
-    deadline,
+    AppConditions, Apps, Deadlines, Differences, Faults, Loads, Members, Offenders, Policies,
+    Requests, Workflows, deadline,
 };
+use std::collections::BTreeMap;
 use trustmesh_types::{
     AppId, Digest, PolicyId, PublicKey, RequestId, TaskId, WorkflowId,
     faults::FaultRecord,
     records::{
-        AppRecord, Member, NodeInfo, NodeLoad, PolicyRecord, RequestRecord, Standing,
+        AppCondition, AppRecord, Member, NodeInfo, NodeLoad, PolicyRecord, RequestRecord, Standing,
         WorkflowRecord,
     },
     resources::Resources,
@@ -162,6 +163,35 @@ impl State {
     /// All applications, removed ones among them.
     pub fn apps(&self) -> impl Iterator<Item = AppRecord> {
         self.store().iter::<Apps>().map(|(_, record)| record)
+    }
+
+    /// What nodes say of their copies of an application, of its newest generation.
+    #[must_use]
+    pub fn app_conditions(&self, app: &AppRecord) -> BTreeMap<PublicKey, AppCondition> {
+        let (id, generation) = (&app.manifest.id, app.generation);
+        let from = (id.clone(), PublicKey([0; 32]));
+        let all = self.store().iter_from::<AppConditions>(&from);
+        all.take_while(|((of, _), _)| of == id)
+            .filter(|(_, it)| it.generation == generation)
+            .map(|((_, node), it)| (node, it))
+            .collect()
+    }
+
+    /// What a node says of its copy of an application, of its newest generation.
+    #[must_use]
+    pub fn app_condition(&self, app: &AppRecord, node: &PublicKey) -> Option<AppCondition> {
+        let key = (app.manifest.id.clone(), *node);
+        let found = self.store().get::<AppConditions>(&key);
+        found.filter(|it| it.generation == app.generation)
+    }
+
+    /// Whether a key is an operator's that may publish.
+    #[must_use]
+    pub fn may_publish(&self, key: &PublicKey) -> bool {
+        match self.member(key) {
+            Some(Member::Operator { info, revoked, .. }) => info.publisher && !revoked,
+            _ => false,
+        }
     }
 
     /// The workflow of a name.

@@ -125,7 +125,7 @@ impl TableKey for WorkflowId {
     }
 }
 
-/// A pair whose first part has a fixed length.
+/// A pair whose first part has a known length.
 fn read_pair<A: TableKey, B: TableKey>(bytes: &[u8], first_bytes: usize) -> Option<(A, B)> {
     let (first, second) = bytes.split_at_checked(first_bytes)?;
     Some((A::read(first)?, B::read(second)?))
@@ -138,6 +138,17 @@ impl<K: TableKey> TableKey for (u64, K) {
     }
     fn read(bytes: &[u8]) -> Option<Self> {
         read_pair(bytes, 8)
+    }
+}
+
+impl<K: TableKey> TableKey for (AppId, K) {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.0.write(out);
+        self.1.write(out);
+    }
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let name_bytes = bytes.iter().position(|byte| *byte == NAME_END)?.checked_add(1)?;
+        read_pair(bytes, name_bytes)
     }
 }
 

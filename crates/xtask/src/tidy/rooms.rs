@@ -25,8 +25,8 @@ const ROOMS: [&str; 15] = [
     "executor",
     "data",
     "delivery",
-    "node",
     "client",
+    "node",
     "sim",
     "cli",
 ];

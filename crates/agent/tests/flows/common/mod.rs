@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use trustmesh_agent::{Agent, Answer, Bytes, Config, Delivery, Explained, Input, RunSpec};
 use trustmesh_state::State;
 use trustmesh_types::{
-    AppId, Digest, Domain, Payload, PublicKey, RequestId, SecretKey, Signature, SignedTransaction,
-    TaskId, Transaction, WorkflowId, codec,
+    AppId, Contents, Digest, Domain, Payload, PublicKey, RequestId, SecretKey, Signature,
+    SignedTransaction, TaskId, Transaction, WorkflowId, codec,
     events::Event,
     evidence::SignedCompletion,
     genesis::{GENESIS_VERSION, Genesis, Parameters},
@@ -56,6 +56,8 @@ pub struct Node {
     pub key: SecretKey,
     pub agent: Option<Agent>,
     pub blobs: BTreeMap<Digest, Bytes>,
+    /// Contents of the artifacts that it holds.
+    pub artifacts: BTreeSet<Digest>,
     pub completions: Vec<SignedCompletion>,
     pub inbox: VecDeque<Input>,
     pub wake_ms: Option<u64>,
@@ -63,6 +65,10 @@ pub struct Node {
     pub runs: Vec<RunSpec>,
     pub placements: Vec<Explained>,
     pub met: BTreeSet<PublicKey>,
+    /// Applications that it was to start, with their generations.
+    pub starts: Vec<(AppId, u32)>,
+    /// Applications that it was to stop.
+    pub stops: Vec<AppId>,
 }
 
 /// A message that a node sent, whether or not it came through.
@@ -172,6 +178,9 @@ impl Mesh {
             runs: Vec::new(),
             placements: Vec::new(),
             met: BTreeSet::new(),
+            artifacts: BTreeSet::new(),
+            starts: Vec::new(),
+            stops: Vec::new(),
         });
         let mut mesh = Self {
             nodes: nodes.collect(),
@@ -202,15 +211,18 @@ impl Mesh {
     }
 
     fn prepare(&mut self, setup: &Setup) {
-        let artifact: Bytes = vec![7u8; 700_000].into();
-        let data = Bytes::clone(&artifact);
-        self.nodes[0].inbox.push_back(Input::Publish { ticket: 900, data });
+        let module = Contents::of_module(&[7; 700_000]).unwrap();
+        let (contents, bytes) = (module.digest(), module.bytes());
+        self.nodes[0].artifacts.insert(contents);
+        let publish = Input::Publish { ticket: 900, contents, bytes, registry: None };
+        self.nodes[0].inbox.push_back(publish);
         self.run(5_000, |m| m.replies.contains_key(&900));
         let Some(Answer::Published(receipts)) = self.replies.get(&900).cloned() else {
             panic!("not published: {:?}", self.replies)
         };
-        let of = (Digest::of(&artifact), artifact.len() as u64);
-        self.deploy(app_id(), of, receipts, setup.cpu_millis);
+        let needs =
+            Resources { cpu_millis: setup.cpu_millis, memory_bytes: 64 * MIB, disk_bytes: 0 };
+        self.deploy(AppManifest::module(app_id(), &module, needs), receipts);
         let tasks = setup.edges.iter().map(|(name, after)| Task {
             id: task_id(name),
             app: app_id(),
@@ -228,22 +240,7 @@ impl Mesh {
         assert!(self.rejections.is_empty(), "{:?}", self.rejections);
     }
 
-    pub fn deploy(
-        &mut self,
-        id: AppId,
-        (artifact, artifact_bytes): (Digest, u64),
-        receipts: Vec<StorageReceipt>,
-        cpu_millis: u64,
-    ) {
-        let manifest = AppManifest {
-            id,
-            version: "1".into(),
-            runtime: Runtime::Wasm,
-            artifact,
-            artifact_bytes,
-            requirements: Resources { cpu_millis, memory_bytes: 64 * MIB, disk_bytes: 0 },
-            deterministic: true,
-        };
+    pub fn deploy(&mut self, manifest: AppManifest, receipts: Vec<StorageReceipt>) {
         let network = self.state.network();
         let publisher_signature =
             self.operator.sign(Domain::Artifact, &network, &codec::encode(&manifest));

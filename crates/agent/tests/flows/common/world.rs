@@ -2,7 +2,7 @@
 
 use super::{Mail, Mesh};
 use std::sync::Arc;
-use trustmesh_agent::{Bytes, Effect, Input, RunOutput, RunSpec};
+use trustmesh_agent::{Bytes, Effect, Input, Obtain, RunOutput, RunSpec, Start};
 use trustmesh_state::{Finalized, Proposal};
 use trustmesh_types::{Block, Digest, Header, PublicKey, SignedTransaction, message::Message};
 
@@ -42,7 +42,16 @@ impl Mesh {
                     self.notes.push(text);
                 }
                 Effect::Meet(nodes) => self.nodes[at].met.extend(nodes),
-                Effect::Prepare { .. } | Effect::Discard { .. } => {}
+                Effect::Obtain(wanted) => self.obtain(at, wanted),
+                Effect::Start(Start { generation, manifest }) => {
+                    let (app, result) = (manifest.id.clone(), Ok(()));
+                    self.nodes[at].starts.push((app.clone(), generation));
+                    self.nodes[at].inbox.push_back(Input::Started { app, generation, result });
+                }
+                Effect::Stop { app } => self.nodes[at].stops.push(app),
+                Effect::Discard { contents } => {
+                    self.nodes[at].artifacts.remove(&contents);
+                }
             }
         }
     }
@@ -52,6 +61,18 @@ impl Mesh {
         let node = &mut self.nodes[at];
         node.blobs.insert(digest, data);
         node.inbox.push_back(Input::Stored { digest, result: Ok(()) });
+    }
+
+    /// An artifact comes from the first of its sources that holds it.
+    fn obtain(&mut self, at: usize, wanted: Obtain) {
+        let Obtain { contents, whole, sources, .. } = wanted;
+        let holds = |key: &PublicKey| self.nodes[self.place(key)].artifacts.contains(&contents);
+        let had = self.nodes[at].artifacts.contains(&contents) || sources.iter().any(holds);
+        if had {
+            self.nodes[at].artifacts.insert(contents);
+        }
+        let result = if had { Ok(None) } else { Err("nobody has it".to_owned()) };
+        self.nodes[at].inbox.push_back(Input::Obtained { contents, whole, result });
     }
 
     fn send(&mut self, at: usize, to: &PublicKey, message: Message) {

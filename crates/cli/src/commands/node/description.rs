@@ -1,7 +1,7 @@
 //! What an operator says of a node, as arguments.
 
 use crate::{
-    commands::parse,
+    commands::parse::{self, RuntimeArg},
     failure::{Done, Failure},
 };
 use clap::{Args, ValueEnum};
@@ -45,6 +45,9 @@ pub struct DescriptionArgs {
     /// Architecture [default for a new node: that of this machine]
     #[arg(long)]
     arch: Option<String>,
+    /// What it can run [default for a new node: wasm]
+    #[arg(long, value_enum, value_delimiter = ',')]
+    runtimes: Vec<RuntimeArg>,
     /// Where other nodes reach it
     #[arg(long, value_name = "HOST:PORT")]
     p2p: Option<String>,
@@ -84,6 +87,7 @@ impl DescriptionArgs {
         let texts = [&self.arch, &self.p2p, &self.http];
         self.roles.is_empty()
             && self.labels.is_empty()
+            && self.runtimes.is_empty()
             && amounts.iter().all(Option::is_none)
             && texts.iter().all(|text| text.is_none())
     }
@@ -111,6 +115,9 @@ impl DescriptionArgs {
             } else {
                 info.labels.insert(name.clone(), value.clone());
             }
+        }
+        if !self.runtimes.is_empty() {
+            info.runtimes = self.runtimes.iter().map(|it| (*it).into()).collect();
         }
         for (text, of) in [
             (&self.arch, &mut info.arch),

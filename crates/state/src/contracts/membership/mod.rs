@@ -2,19 +2,21 @@
 //!
 //! - `nodes`: admitted, changed, replaced, barred, removed, and ready to vote;
 //! - `succession`: which committee follows which, decided at the ends of epochs;
-//! - `devices`; `descriptions`: the bounds of what is said of a member.
+//! - `operators` and `devices`; `descriptions`: the bounds of what is said of a member.
 //!
 //! One key is one member.
 
 mod descriptions;
 mod devices;
 mod nodes;
+mod operators;
 mod succession;
 
 use super::values;
 pub(crate) use descriptions::{check_node, check_operator};
 pub use devices::{register_device, revoke_device};
 pub use nodes::{admit_node, change_node, quarantine_node, ready, remove_node, replace_node};
+pub use operators::{admit_operator, revoke_operator};
 pub use succession::end_block;
 pub(crate) use succession::look_again;
 use trustmesh_types::{

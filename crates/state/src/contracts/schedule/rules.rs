@@ -8,7 +8,7 @@
 //! unlike the clock's passing of its time to live, which no planner can see coming.
 
 use crate::{
-    contracts::schedule::lifecycle,
+    contracts::{applications, schedule::lifecycle},
     machine::Draft,
     tables::{Apps, Loads, Members},
 };
@@ -186,11 +186,20 @@ impl Rules<'_> {
             return refuse("has no live resource snapshot".to_owned(), &[load.changed]);
         }
         if !info.runtimes.contains(&app.manifest.runtime) {
-            let runtime = format!("{:?}", app.manifest.runtime).to_lowercase();
+            let runtime = app.manifest.runtime;
             return refuse(
                 format!("can't run application {}, which needs {runtime}", task.app),
                 &[changed, app.changed],
             );
+        }
+        if !app.manifest.is_for(&info.arch) {
+            return refuse(
+                format!("can't run application {}, which is not there for {}", task.app, info.arch),
+                &[changed, app.changed],
+            );
+        }
+        if let Err((why, changed)) = applications::fitness(self.draft, app, key) {
+            return refuse(why, &changed);
         }
         if self.record.barred.contains(key) {
             return refuse(

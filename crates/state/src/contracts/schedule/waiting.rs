@@ -150,6 +150,7 @@ impl Room {
             let requirements = app.manifest.requirements;
             let fits = |free: &&Free| {
                 free.info.runtimes.contains(&app.manifest.runtime)
+                    && app.manifest.is_for(&free.info.arch)
                     && !record.barred.contains(&free.node)
                     && requirements.fits(&free.available)
             };

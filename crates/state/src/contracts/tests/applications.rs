@@ -3,8 +3,8 @@
 use super::{refuses, takes};
 use crate::fixture::{Net, Tx, clerk, operator, secret};
 use trustmesh_types::{
-    AppId, Digest, Payload, limits,
-    records::{AppManifest, AppState},
+    AppId, Contents, Digest, Payload, limits,
+    records::{AppManifest, AppState, Grants, Runtime},
     reject::RejectCode::{
         self, AppExists, BadSignature, InvalidValue, TooFewReceipts, UnknownApp, WrongRole,
     },
@@ -36,7 +36,7 @@ fn deployments_are_signed_held_and_bounded() {
     let net = Net::new();
     let network = net.state.network();
     let good = deploy(&net, |_| ());
-    let artifact = Digest::of(b"module");
+    let artifact = Contents::of_module(b"module").unwrap().digest();
     let by = |n: u8, subject, bytes| {
         StorageReceipt::sign(&secret(n), &network, subject, artifact, bytes)
     };
@@ -53,6 +53,26 @@ fn deployments_are_signed_held_and_bounded() {
                 deploy(&net, |m| m.artifact_bytes = limits::MODULE_BYTES_MAX + 1),
                 InvalidValue,
             ),
+            (
+                "a huge image",
+                deploy(&net, |m| {
+                    m.runtime = Runtime::Container;
+                    m.artifact_bytes = limits::ARTIFACT_BYTES_MAX + 1;
+                }),
+                InvalidValue,
+            ),
+            ("an empty registry", deploy(&net, |m| m.registry = Some(String::new())), InvalidValue),
+            (
+                "an empty architecture",
+                deploy(&net, |m| m.architectures = [String::new()].into()),
+                InvalidValue,
+            ),
+            (
+                "many architectures",
+                deploy(&net, |m| m.architectures = (0..17).map(|n| n.to_string()).collect()),
+                InvalidValue,
+            ),
+            ("no time to start", deploy(&net, |m| m.start_timeout_ms = 99), InvalidValue),
             ("no cpu", deploy(&net, |m| m.requirements.cpu_millis = 0), InvalidValue),
             ("no memory", deploy(&net, |m| m.requirements.memory_bytes = 0), InvalidValue),
             (
@@ -96,6 +116,73 @@ fn deployments_are_signed_held_and_bounded() {
                     d.receipts.insert(1, by(3, Digest::default(), 6));
                 }),
             ),
+        ],
+    );
+}
+
+#[test]
+fn grants_are_of_a_kind_and_bounded() {
+    let net = Net::new();
+    let container = |change: fn(&mut Grants)| {
+        deploy(&net, |m| {
+            m.runtime = Runtime::Container;
+            change(&mut m.grants);
+        })
+    };
+    let refused = |what, tx| (what, tx, InvalidValue);
+    let network: fn(&mut AppManifest) = |m| m.grants.network = ["a.example:1".to_owned()].into();
+    let hosts = |hosts: &[&str]| {
+        deploy(&net, |m| {
+            m.runtime = Runtime::Container;
+            m.grants.network = hosts.iter().map(|&host| host.to_owned()).collect();
+        })
+    };
+    let variable = |name: &str, value: &str| {
+        deploy(&net, |m| drop(m.grants.environment.insert(name.to_owned(), value.to_owned())))
+    };
+    refuses(
+        &net,
+        vec![
+            refused("a module's network", deploy(&net, network)),
+            refused("a deterministic clock", deploy(&net, |m| m.grants.clock = true)),
+            refused("deterministic chance", deploy(&net, |m| m.grants.random = true)),
+            refused("no port", hosts(&["a.example"])),
+            refused("port 0", hosts(&["a.example:0"])),
+            refused("a large port", hosts(&["a.example:65536"])),
+            refused("a signed port", hosts(&["a.example:+1"])),
+            refused("every host", hosts(&["*:443"])),
+            refused("a star within", hosts(&["a.*.example:443"])),
+            refused("an empty label", hosts(&["a..example:443"])),
+            refused("capitals", hosts(&["A.example:443"])),
+            refused(
+                "many hosts",
+                container(|g| g.network = (0..33).map(|n| format!("h:{}", n + 1)).collect()),
+            ),
+            refused("an empty variable", variable("", "x")),
+            refused("a digit first", variable("1A", "x")),
+            refused("a sign", variable("A=B", "x")),
+            refused("two lines", variable("A", "x\ny")),
+            refused(
+                "many variables",
+                container(|g| {
+                    g.environment = (0..65).map(|n| (format!("V{n}"), String::new())).collect();
+                }),
+            ),
+        ],
+    );
+    takes(
+        &net,
+        vec![
+            ("hosts", hosts(&["a.example:443", "*.b.example:8080", "10.0.0.1:53"])),
+            ("variables", variable("LOG_level", "")),
+            (
+                "a real clock",
+                deploy(&net, |m| {
+                    m.deterministic = false;
+                    m.grants.clock = true;
+                }),
+            ),
+            ("a container's clock", container(|g| g.clock = true)),
         ],
     );
 }

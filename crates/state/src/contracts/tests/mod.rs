@@ -1,6 +1,7 @@
 //! Refusals of the basic contracts, from both sides.
 
 mod applications;
+mod conditions;
 mod membership;
 mod policies;
 mod protocol;

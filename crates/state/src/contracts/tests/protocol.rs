@@ -187,7 +187,7 @@ impl Recorded {
 }
 
 /// The root of a chain that began under version 1, and changed to version 2.
-const ROOT_OF_BOTH: &str = "ec0ce40c57394d1b07bd3d46e363dccc26e6c1eb998c6cb45926b94f781f4a4d";
+const ROOT_OF_BOTH: &str = "f1e95a02d7ad391d1a37d9fd1dcc23daaf92008fd121d2a74ce9e4bd6bb0a95a";
 
 #[test]
 fn a_chain_of_an_earlier_version_executes_to_its_roots_through_the_change() {

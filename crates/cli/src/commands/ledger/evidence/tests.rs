@@ -7,13 +7,13 @@ use super::{
 };
 use trustmesh_api::HexBytes;
 use trustmesh_types::{
-    AppId, Digest, Domain, NetworkId, Payload, RequestId, SecretKey, TaskId, Transaction,
+    AppId, Contents, Digest, Domain, NetworkId, Payload, RequestId, SecretKey, TaskId, Transaction,
     WorkflowId, codec,
     committee::Committee,
     evidence::{Completion, SignedCompletion, TaskInput},
     faults::{FaultEvidence, FaultRecord},
     genesis::{GENESIS_VERSION, Genesis, Parameters},
-    records::{AppManifest, AppRecord, AppState, OperatorInfo, Runtime},
+    records::{AppManifest, AppRecord, AppState, OperatorInfo},
     reject::{RejectCode, Rejection},
     request::{Endpoint, RequestBody},
     resources::Resources,
@@ -82,14 +82,11 @@ fn signed(completion: Completion, node: u8) -> SignedCompletion {
 }
 
 fn declared(deterministic: bool) -> Declared {
+    let contents = Contents::of_module(b"module").unwrap();
+    let needs = Resources { cpu_millis: 100, memory_bytes: 1, disk_bytes: 0 };
     let manifest = AppManifest {
-        id: AppId::new("app").unwrap(),
-        version: "1".to_owned(),
-        runtime: Runtime::Wasm,
-        artifact: Digest::of(b"module"),
-        artifact_bytes: 6,
-        requirements: Resources { cpu_millis: 100, memory_bytes: 1, disk_bytes: 0 },
         deterministic,
+        ..AppManifest::module(AppId::new("app").unwrap(), &contents, needs)
     };
     let publisher_signature = key(9).sign(Domain::Artifact, &network(), &codec::encode(&manifest));
     let task = Task {
@@ -113,6 +110,7 @@ fn declared(deterministic: bool) -> Declared {
             publisher_signature,
             holders: vec![],
             wanted: AppState::Running,
+            generation: 1,
             changed: 1,
         },
     }

@@ -7,12 +7,12 @@ use crate::{
     machine::{Draft, Proven, apply::apply},
     rules::Rules,
     store::Store,
-    tables::{Apps, Loads, Members, Requests, Workflows},
+    tables::{AppConditions, Apps, Loads, Members, Requests, Workflows},
 };
 use std::collections::BTreeMap;
 use trustmesh_types::{
-    AppId, Digest, NetworkId, Payload, PublicKey, RequestId, SecretKey, Signature, TaskId, TxId,
-    WorkflowId, codec,
+    AppId, Contents, Digest, NetworkId, Payload, PublicKey, RequestId, SecretKey, Signature,
+    TaskId, TxId, WorkflowId, codec,
     events::Event,
     evidence::{
         Completion, DoneTask, Finalization, Progress, SignedCompletion, TaskFailure, TaskInput,
@@ -20,8 +20,8 @@ use trustmesh_types::{
     genesis::Parameters,
     plan::{Assignment, Decline, Plan},
     records::{
-        AppManifest, AppRecord, AppState, Member, NodeInfo, NodeRoles, OperatorInfo, RequestRecord,
-        Runtime, Standing, Status, WorkflowRecord,
+        AppCondition, AppManifest, AppRecord, AppState, Condition, Member, NodeInfo, NodeRoles,
+        OperatorInfo, RequestRecord, Runtime, Standing, Status, WorkflowRecord,
     },
     reject::{RejectCode, Rejection},
     request::{Endpoint, RequestBody, StorageReceipt, Submission},
@@ -89,8 +89,10 @@ impl Mesh {
             Member::Device { name: "d".into(), revoked: false, open_requests: 0, changed: 0 };
         mesh.store.put::<Members>(&device, &member);
         let info = OperatorInfo { key: operator, name: "o".into(), publisher: true };
-        mesh.store.put::<Members>(&operator, &Member::Operator { info, changed: 0 });
+        mesh.store
+            .put::<Members>(&operator, &Member::Operator { info, revoked: false, changed: 0 });
         mesh.put_app(AppState::Running, NEEDS);
+        (0..mesh.nodes.len()).for_each(|at| mesh.put_condition(at, Condition::Running));
         mesh.put_workflow("w", &[("a", &[]), ("b", &["a"]), ("c", &["a"]), ("d", &["b", "c"])], 1);
         mesh.put_workflow("one", &[("a", &[])], 1);
         mesh.put_workflow("three", &[("a", &[])], 3);
@@ -126,24 +128,25 @@ impl Mesh {
     }
 
     pub fn put_app(&mut self, wanted: AppState, requirements: Resources) {
-        let manifest = AppManifest {
-            id: app(),
-            version: "1".into(),
-            runtime: Runtime::Wasm,
-            artifact: Digest::default(),
-            artifact_bytes: 1,
-            requirements,
-            deterministic: true,
-        };
+        let contents = Contents::of_module(b"module").unwrap();
         let record = AppRecord {
-            manifest,
+            manifest: AppManifest::module(app(), &contents, requirements),
             publisher: self.operator.public(),
             publisher_signature: Signature([0; 64]),
             holders: Vec::new(),
             wanted,
+            generation: 1,
             changed: self.height,
         };
         self.store.put::<Apps>(&app(), &record);
+    }
+
+    /// A node says how its copy of the application is.
+    pub fn put_condition(&mut self, at: usize, condition: Condition) {
+        let note = (condition == Condition::Failed).then(|| "broke".to_owned());
+        let changed = self.height;
+        let condition = AppCondition { generation: 1, condition, note, changed };
+        self.store.put::<AppConditions>(&(app(), self.key(at)), &condition);
     }
 
     pub fn put_workflow(&mut self, name: &str, edges: &[(&str, &[&str])], replicas: u8) {

@@ -1,11 +1,11 @@
 //! C1 to C6, each from both sides: what is refused and what is not, fault or stale.
 
-use super::fixture::{CAPACITY, Mesh, NEEDS, task};
-use crate::tables::{Loads, Members};
+use super::fixture::{CAPACITY, Mesh, NEEDS, app, task};
+use crate::tables::{AppConditions, Apps, Loads, Members};
 use trustmesh_types::{
     Payload, PublicKey, RequestId, limits,
     plan::Plan,
-    records::{AppState, NodeRoles, Status},
+    records::{AppState, Condition, NodeRoles, Status},
     reject::RejectCode,
     resources::Resources,
 };
@@ -179,7 +179,7 @@ const NO_WORKER: NodeRoles = NodeRoles { validator: true, scheduler: true, worke
 #[test]
 fn c5_ineligible_nodes_are_a_fault_unless_they_became_so_after_the_plan() {
     type Change = fn(&mut Mesh);
-    let changes: [(&str, Change); 4] = [
+    let changes: [(&str, Change); 8] = [
         ("no worker", |mesh| mesh.put_node(4, NO_WORKER, false)),
         ("quarantined", |mesh| mesh.put_node(4, NodeRoles::ALL, true)),
         ("another runtime", |mesh| {
@@ -190,6 +190,25 @@ fn c5_ineligible_nodes_are_a_fault_unless_they_became_so_after_the_plan() {
                 *changed = mesh.height;
             }
             mesh.store.put::<Members>(&key, &member);
+        }),
+        ("another architecture", |mesh| {
+            let mut record = mesh.store.get::<Apps>(&app()).unwrap();
+            record.manifest.architectures = ["aarch64".to_owned()].into();
+            record.changed = mesh.height;
+            mesh.store.put::<Apps>(&app(), &record);
+        }),
+        ("the application failed there", |mesh| mesh.put_condition(4, Condition::Failed)),
+        ("the application was never there", |mesh| {
+            mesh.store.remove::<AppConditions>(&(app(), mesh.key(4)));
+            let mut record = mesh.store.get::<Apps>(&app()).unwrap();
+            record.changed = mesh.height;
+            mesh.store.put::<Apps>(&app(), &record);
+        }),
+        ("the application begins anew", |mesh| {
+            let mut record = mesh.store.get::<Apps>(&app()).unwrap();
+            record.generation += 1;
+            record.changed = mesh.height;
+            mesh.store.put::<Apps>(&app(), &record);
         }),
         ("no snapshot", |mesh| {
             let (key, height) = (mesh.key(4), mesh.height);

@@ -1,10 +1,10 @@
-//! What an application's stdout means (DESIGN, "What an application is"): `{"data": …}` is a
-//! result, `{"error": "…"}` an error of its own, all else a mistake.
+//! What an application writes (DESIGN, "What an application is"): `{"data": …}` is a result,
+//! `{"error": "…"}` an error of its own, all else a mistake.
 //!
 //! Invariant: parsing takes bounded memory. JSON values take far more memory than text, so
 //! text that would swell beyond the bound is refused before it is parsed.
 
-use super::error::shorten;
+use crate::text::shorten;
 use bytes::Bytes;
 use serde_json::Value;
 use trustmesh_types::canonical::to_canonical;
@@ -27,23 +27,25 @@ pub(crate) enum Problem {
     Bad(String),
 }
 
-/// Canonical JSON of the `data` that was written to stdout.
-pub(crate) fn read(stdout: &[u8]) -> Result<Bytes, Problem> {
+/// Canonical JSON of the `data` that was written.
+pub(crate) fn read(written: &[u8]) -> Result<Bytes, Problem> {
     let bad = |reason: String| Problem::Bad(shorten(reason));
-    if stdout.trim_ascii().is_empty() {
-        return Err(bad("nothing was written to stdout, expected {\"data\": …}".to_owned()));
+    if written.trim_ascii().is_empty() {
+        return Err(bad("nothing was written, expected {\"data\": …}".to_owned()));
     }
-    let parsed_bytes = parsed_bytes(stdout);
+    let parsed_bytes = parsed_bytes(written);
     if parsed_bytes > PARSED_BYTES_MAX {
         return Err(bad(format!(
             "it would take about {parsed_bytes} bytes in memory, at most {PARSED_BYTES_MAX} are \
              allowed: write fewer, larger values"
         )));
     }
-    let value: Value = serde_json::from_slice(stdout)
-        .map_err(|error| bad(format!("stdout is not JSON: {error}")))?;
+    let value: Value = serde_json::from_slice(written)
+        .map_err(|error| bad(format!("what was written is not JSON: {error}")))?;
     let Value::Object(mut object) = value else {
-        return Err(bad("stdout is not a JSON object, expected {\"data\": …}".to_owned()));
+        return Err(
+            bad("what was written is not a JSON object, expected {\"data\": …}".to_owned()),
+        );
     };
     match object.remove("error") {
         None | Some(Value::Null) => {}
@@ -80,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_stdout_means() {
+    fn what_is_written_means() {
         let data = |text: &str| read(text.as_bytes()).map(|data| data.to_vec());
         assert_eq!(data("{\"data\": [2, 1.0]}\n").unwrap(), b"[2,1]");
         assert_eq!(data(r#"{"data": {"b": 1.50, "a": []}}"#).unwrap(), br#"{"a":[],"b":1.5}"#);

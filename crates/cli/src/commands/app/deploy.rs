@@ -1,0 +1,72 @@
+//! `app validate` and `app deploy`.
+
+use super::{DeployArgs, SourceArgs, changes, source::Source, wait};
+use crate::{
+    context::Context,
+    failure::{Done, Failure},
+    output::{Progress, Table, units},
+};
+use std::{collections::BTreeSet, ops::Range};
+use trustmesh_client::Upload;
+use trustmesh_types::{contents::BlobEntry, records::AppManifest};
+
+/// Checks what would be deployed.
+pub(super) async fn validate(context: &Context, args: &SourceArgs) -> Done {
+    let source = Source::read(args)?;
+    context.printer.answer(&source.manifest, |it| {
+        Table::pairs([
+            ("name", it.id.to_string()),
+            ("version", it.version.clone()),
+            ("runtime", it.runtime.to_string()),
+            ("architectures", list(&it.architectures, "any")),
+            ("reserves", it.requirements.to_string()),
+            ("deterministic", it.deterministic.to_string()),
+            ("grants", grants(it)),
+            ("artifact", it.artifact.to_string()),
+            ("size", units::bytes(it.artifact_bytes)),
+        ])
+    })
+}
+
+/// A list for people.
+pub(super) fn list(items: &BTreeSet<String>, none: &str) -> String {
+    if items.is_empty() {
+        return none.to_owned();
+    }
+    items.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// What an application is granted, for people.
+pub(super) fn grants(manifest: &AppManifest) -> String {
+    let it = &manifest.grants;
+    let mut granted: Vec<String> = Vec::new();
+    granted.extend(it.clock.then(|| "clock".to_owned()));
+    granted.extend(it.random.then(|| "random".to_owned()));
+    granted.extend(it.network.iter().map(|host| format!("network {host}")));
+    granted.extend(it.environment.keys().map(|name| format!("environment {name}")));
+    if granted.is_empty() { "nothing".to_owned() } else { granted.join(", ") }
+}
+
+/// Uploads an artifact, puts the application on the ledger, and waits for the nodes.
+pub(super) async fn deploy(context: &Context, args: &DeployArgs) -> Done {
+    let source = Source::read(&args.source)?;
+    let Source { manifest, contents, store, .. } = &source;
+    let operator = context.operator()?;
+    let (id, bytes) = (manifest.id.clone(), contents.bytes());
+    let progress = Progress::bar(bytes, "uploading");
+    let read = |entry: &BlobEntry, range: Range<u64>| {
+        store.read(&entry.digest, range).map(|it| it.to_vec()).map_err(|e| e.to_string())
+    };
+    let upload = Upload {
+        contents,
+        registry: manifest.registry.as_deref(),
+        read: &read,
+        progress: &|taken, of| progress.of(taken, of),
+    };
+    let receipts = operator.upload(&upload).await.map_err(|e| Failure::from(e).at(id.as_str()))?;
+    drop(progress);
+    let included = operator.deploy(manifest.clone(), receipts).await?;
+    wait(&operator, &id, args.no_wait).await;
+    let done = format!("application {id} is deployed: {}", units::bytes(bytes));
+    changes::answer(context, done, &included)
+}

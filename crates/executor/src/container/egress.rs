@@ -1,0 +1,251 @@
+//! The way out of a container's network: an HTTP proxy on the host's address there, which
+//! connects to granted hosts alone (RFC 9110, sections 9.3.6 `CONNECT` and 7.1 absolute form).
+//! What else a container tries has no route.
+//!
+//! Invariants: names are looked up here, so a granted name is what the node takes it for;
+//! connections, heads and silence are bounded; dropping it closes the way.
+
+use super::error::ContainerError;
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional},
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    task::JoinHandle,
+    time::timeout,
+};
+
+/// Connections of one container at the same time.
+const CONNECTIONS_MAX: usize = 64;
+/// Longest head of a request.
+const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// For a head to come, and for a connection to be made.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// A connection lasts no longer.
+const CONNECTION_MAX: Duration = Duration::from_secs(3_600);
+/// Port of `http://` without one.
+const HTTP_PORT: u16 = 80;
+
+/// An open way out.
+#[derive(Debug)]
+pub(super) struct Egress {
+    address: SocketAddr,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Egress {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Egress {
+    /// Opens a way to `hosts` on an address of this machine.
+    pub(super) async fn open(address: IpAddr, hosts: &[String]) -> Result<Self, ContainerError> {
+        let failed = |error: std::io::Error| ContainerError::Engine {
+            action: "open the way out of a network",
+            reason: error.to_string(),
+        };
+        let listener = TcpListener::bind((address, 0)).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let hosts: Arc<[String]> = hosts.into();
+        let task = tokio::spawn(async move {
+            let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+            // The semaphore is never closed.
+            while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+                let Ok((stream, _)) = listener.accept().await else { continue };
+                let hosts = Arc::clone(&hosts);
+                tokio::spawn(async move {
+                    let _place = place;
+                    let _ = timeout(CONNECTION_MAX, serve(stream, &hosts)).await;
+                });
+            }
+        });
+        Ok(Self { address, task })
+    }
+
+    /// What tells programs of it, as most look for it.
+    pub(super) fn environment(&self) -> Vec<String> {
+        let url = format!("http://{}", self.address);
+        let names = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
+        let both = names.iter().flat_map(|name| [(*name).to_owned(), name.to_lowercase()]);
+        let local = ["NO_PROXY", "no_proxy"].map(|name| format!("{name}=localhost,127.0.0.1"));
+        both.map(|name| format!("{name}={url}")).chain(local).collect()
+    }
+}
+
+/// Whether `host:port` is granted: by its name, or below a name with `*.` before it.
+fn granted(hosts: &[String], host: &str, port: u16) -> bool {
+    let host = host.to_ascii_lowercase();
+    hosts.iter().filter_map(|it| it.rsplit_once(':')).any(|(name, at)| {
+        at == port.to_string()
+            && match name.strip_prefix("*.") {
+                Some(domain) => host.strip_suffix(domain).is_some_and(|it| it.ends_with('.')),
+                None => host == name,
+            }
+    })
+}
+
+/// What a client asks for.
+#[derive(Debug, PartialEq, Eq)]
+struct Asked {
+    host: String,
+    port: u16,
+    /// The head to send on; none for a tunnel.
+    head: Option<String>,
+}
+
+/// Reads a request's first line and what follows up to the empty one.
+fn parse(head: &str) -> Option<Asked> {
+    let (line, rest) = head.split_once("\r\n")?;
+    let mut words = line.split(' ');
+    let (method, target, version) = (words.next()?, words.next()?, words.next()?);
+    if method == "CONNECT" {
+        let (host, port) = target.rsplit_once(':')?;
+        return Some(Asked { host: host.to_owned(), port: port.parse().ok()?, head: None });
+    }
+    let after = target.strip_prefix("http://")?;
+    let (authority, path) = after.find('/').map_or((after, "/"), |at| after.split_at(at));
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) => (host, port.parse().ok()?),
+        None => (authority, HTTP_PORT),
+    };
+    // One request a connection: the next one may be for another host.
+    let kept = rest.split("\r\n").filter(|line| {
+        let name = line.split(':').next().unwrap_or_default().to_ascii_lowercase();
+        !name.starts_with("proxy-") && name != "connection" && !line.is_empty()
+    });
+    let fields: String = kept.map(|line| format!("{line}\r\n")).collect();
+    let head = format!("{method} {path} {version}\r\n{fields}Connection: close\r\n\r\n");
+    Some(Asked { host: host.to_owned(), port, head: Some(head) })
+}
+
+async fn serve(mut client: TcpStream, hosts: &[String]) {
+    let Ok(Some((head, rest))) = timeout(PATIENCE, read_head(&mut client)).await else { return };
+    let answer = match parse(&head) {
+        None => Err("400 Bad Request"),
+        Some(asked) if !granted(hosts, &asked.host, asked.port) => {
+            tracing::warn!(host = asked.host, port = asked.port, "an application has no grant for");
+            Err("403 Forbidden")
+        }
+        Some(asked) => match connect(&asked).await {
+            Some(upstream) => Ok((asked, upstream)),
+            None => Err("502 Bad Gateway"),
+        },
+    };
+    match answer {
+        Err(status) => {
+            let text =
+                format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            let _ = client.write_all(text.as_bytes()).await;
+        }
+        Ok((asked, mut upstream)) => {
+            let begun = match asked.head {
+                Some(head) => upstream.write_all(head.as_bytes()).await,
+                None => client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await,
+            };
+            if begun.is_ok() && upstream.write_all(&rest).await.is_ok() {
+                let _ = copy_bidirectional(&mut client, &mut upstream).await;
+            }
+        }
+    }
+}
+
+async fn connect(asked: &Asked) -> Option<TcpStream> {
+    let connecting = TcpStream::connect((asked.host.as_str(), asked.port));
+    timeout(PATIENCE, connecting).await.ok()?.ok()
+}
+
+/// The head of a request, and what came behind it.
+async fn read_head(client: &mut TcpStream) -> Option<(String, Vec<u8>)> {
+    let mut bytes = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        let read = client.read(&mut buffer).await.ok().filter(|read| *read > 0)?;
+        bytes.extend_from_slice(buffer.get(..read)?);
+        if let Some(end) = bytes.windows(4).position(|it| it == b"\r\n\r\n") {
+            let rest = bytes.split_off(end + 4);
+            return Some((String::from_utf8(bytes).ok()?, rest));
+        }
+        if bytes.len() > HEAD_BYTES_MAX {
+            return None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_granted_by_name_and_port() {
+        let hosts = ["api.example:443", "*.b.example:80", "10.0.0.1:53"].map(str::to_owned);
+        for (host, port, expected) in [
+            ("api.example", 443, true),
+            ("API.example", 443, true),
+            ("api.example", 80, false),
+            ("x.api.example", 443, false),
+            ("x.b.example", 80, true),
+            ("x.y.b.example", 80, true),
+            ("b.example", 80, false),
+            ("xb.example", 80, false),
+            ("10.0.0.1", 53, true),
+            ("10.0.0.10", 53, false),
+        ] {
+            assert_eq!(granted(&hosts, host, port), expected, "{host}:{port}");
+        }
+    }
+
+    #[test]
+    fn both_forms_of_requests() {
+        let tunnel = parse("CONNECT a.example:443 HTTP/1.1\r\nHost: a.example\r\n\r\n");
+        let expected = Asked { host: "a.example".to_owned(), port: 443, head: None };
+        assert_eq!(tunnel, Some(expected));
+        let text = "GET http://a.example/x?y HTTP/1.1\r\nHost: a.example\r\n\
+                    Proxy-Authorization: x\r\nConnection: keep-alive\r\n\r\n";
+        let asked = parse(text).unwrap();
+        assert_eq!((asked.host.as_str(), asked.port), ("a.example", 80));
+        let head = "GET /x?y HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n";
+        assert_eq!(asked.head.as_deref(), Some(head));
+        for text in ["", "GET / HTTP/1.1\r\n\r\n", "CONNECT a HTTP/1.1\r\n\r\n", "x\r\n\r\n"] {
+            assert_eq!(parse(text), None, "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_granted_host_is_reached_and_no_other() {
+        let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = server.local_addr().unwrap().port();
+        let serving = tokio::spawn(async move {
+            let (mut stream, _) = server.accept().await.unwrap();
+            let mut buffer = [0; 4];
+            stream.read_exact(&mut buffer).await.unwrap();
+            stream.write_all(&buffer).await.unwrap();
+        });
+        let hosts = [format!("127.0.0.1:{port}")];
+        let egress = Egress::open("127.0.0.1".parse().unwrap(), &hosts).await.unwrap();
+        let ask = |head: String| async move {
+            let mut stream = TcpStream::connect(egress.address).await.unwrap();
+            stream.write_all(head.as_bytes()).await.unwrap();
+            let mut status = [0; 12];
+            stream.read_exact(&mut status).await.unwrap();
+            (String::from_utf8(status.to_vec()).unwrap(), stream, egress)
+        };
+        let (status, mut stream, egress) =
+            ask(format!("CONNECT 127.0.0.1:{port} HTTP/1.1\r\n\r\nping")).await;
+        assert_eq!(status, "HTTP/1.1 200");
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).await.unwrap();
+        assert!(rest.ends_with(b"ping"), "{rest:?}");
+        serving.await.unwrap();
+        let mut other = TcpStream::connect(egress.address).await.unwrap();
+        other.write_all(b"CONNECT 127.0.0.1:1 HTTP/1.1\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        other.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+    }
+}

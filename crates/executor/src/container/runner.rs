@@ -1,0 +1,301 @@
+//! The runner: images loaded, containers begun and ended, calls made.
+//!
+//! Invariants: one container per application; at most `calls_max` of its calls run and
+//! `waiting_max` wait; a call that breaks because its container ended is made again on the next
+//! one, within its time and a few times at most. Calls must have no effects but their answer.
+
+use super::{
+    call,
+    config::{
+        ContainerConfig, ContainerOutput, EngineState, ImageFiles, InstanceSpec, InstanceState,
+    },
+    engine::Engine,
+    error::ContainerError,
+    instance::{self, Known, Supervisor},
+    load,
+};
+use bytes::Bytes;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{
+    sync::{Semaphore, watch},
+    task::JoinHandle,
+    time::{Instant, timeout_at},
+};
+use trustmesh_types::Digest;
+
+/// Times that a call is made.
+const TRIES_MAX: u32 = 4;
+/// Within this time after a broken connection it shows whether the container ended.
+const END_SHOWS: Duration = Duration::from_millis(500);
+
+#[derive(Debug)]
+struct Instance {
+    spec: InstanceSpec,
+    known: watch::Receiver<Known>,
+    supervisor: JoinHandle<()>,
+    calls: Semaphore,
+    waiting: AtomicUsize,
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        self.supervisor.abort();
+    }
+}
+
+#[derive(Debug)]
+struct Inner {
+    engine: Arc<Engine>,
+    instances: Mutex<BTreeMap<String, Arc<Instance>>>,
+}
+
+/// Runs container applications. Clones are the same runner.
+///
+/// Its async functions must be called inside a tokio runtime.
+#[derive(Clone, Debug)]
+pub struct ContainerRunner(Arc<Inner>);
+
+impl ContainerRunner {
+    /// A runner; nothing is asked of the engine yet, which need not be there.
+    #[must_use]
+    pub fn new(config: ContainerConfig) -> Self {
+        let engine = Arc::new(Engine::new(config));
+        Self(Arc::new(Inner { engine, instances: Mutex::default() }))
+    }
+
+    fn instances(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Instance>>> {
+        // A map of pointers is never half changed.
+        self.0.instances.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks whether the engine is there from now on, and removes what an earlier process of
+    /// this node left on it; once it is there.
+    pub fn begin(&self) {
+        let engine = &self.0.engine;
+        tokio::spawn(Engine::watch(Arc::downgrade(engine)));
+    }
+
+    /// Whether the engine is there, as it was last seen.
+    #[must_use]
+    pub fn engine(&self) -> watch::Receiver<EngineState> {
+        self.0.engine.state()
+    }
+
+    /// Removes containers and networks that an earlier process of this node left; how many
+    /// containers there were.
+    ///
+    /// # Errors
+    /// [`ContainerError`].
+    pub async fn clean_up(&self) -> Result<usize, ContainerError> {
+        self.0.engine.clean_up().await
+    }
+
+    /// Loads an image from files, unless the engine has it.
+    ///
+    /// # Errors
+    /// [`ContainerError`].
+    pub async fn load(&self, image: &ImageFiles) -> Result<(), ContainerError> {
+        load::load(&self.0.engine, image).await
+    }
+
+    /// Drops an image.
+    ///
+    /// # Errors
+    /// [`ContainerError`].
+    pub async fn remove_image(&self, manifest: &Digest) -> Result<(), ContainerError> {
+        let docker = self.0.engine.connect().await?;
+        load::remove(&docker, &self.0.engine.tag(manifest)).await
+    }
+
+    /// Begins an application's container, in place of an earlier one, and waits until it runs
+    /// or has failed. What becomes of it later, the channel tells.
+    ///
+    /// # Errors
+    /// [`ContainerError::NotRunning`] when it failed; it is tried again until it is stopped.
+    pub async fn start(
+        &self,
+        spec: InstanceSpec,
+    ) -> Result<watch::Receiver<InstanceState>, ContainerError> {
+        let app = spec.app.clone();
+        let old = self.instances().remove(&app);
+        drop(old);
+        let (supervisor, known) = Supervisor::new(Arc::clone(&self.0.engine), spec.clone());
+        let instance = Arc::new(Instance {
+            spec,
+            known: known.clone(),
+            supervisor: tokio::spawn(supervisor.run()),
+            calls: Semaphore::new(self.0.engine.config.calls_max),
+            waiting: AtomicUsize::new(0),
+        });
+        self.instances().insert(app.clone(), instance);
+        let mut settled = known.clone();
+        let first = settled
+            .wait_for(|it| {
+                matches!(it.state, InstanceState::Running | InstanceState::Failed { .. })
+            })
+            .await
+            .map(|it| it.state.clone());
+        match first {
+            Ok(InstanceState::Running) => Ok(states(known)),
+            Ok(InstanceState::Failed { why }) => {
+                Err(ContainerError::NotRunning { app, reason: why })
+            }
+            _ => Err(ContainerError::NotRunning { app, reason: "it was stopped".to_owned() }),
+        }
+    }
+
+    /// Changes of an application's container from now on; `None` when there is none.
+    #[must_use]
+    pub fn states(&self, app: &str) -> Option<watch::Receiver<InstanceState>> {
+        self.instances().get(app).map(|it| states(it.known.clone()))
+    }
+
+    /// How an application's container is.
+    #[must_use]
+    pub fn state(&self, app: &str) -> InstanceState {
+        let found = self.instances().get(app).cloned();
+        found.map_or(InstanceState::Stopped, |it| it.known.borrow().state.clone())
+    }
+
+    /// The container that runs for an application, as it was to be begun.
+    #[must_use]
+    pub fn spec(&self, app: &str) -> Option<InstanceSpec> {
+        self.instances().get(app).map(|it| it.spec.clone())
+    }
+
+    /// Ends an application's container: calls under way may end, then it is told to, and at
+    /// last killed.
+    ///
+    /// # Errors
+    /// [`ContainerError`] when the engine does not do so; nothing is called any more even then.
+    pub async fn stop(&self, app: &str, grace: Duration) -> Result<(), ContainerError> {
+        let Some(instance) = self.instances().remove(app) else { return Ok(()) };
+        let until = Instant::now() + grace;
+        let all = u32::try_from(self.0.engine.config.calls_max).unwrap_or(u32::MAX);
+        // No permit comes back when a call outlives the time that there is.
+        let _ = timeout_at(until, instance.calls.acquire_many(all)).await;
+        instance.supervisor.abort();
+        let rest = until.saturating_duration_since(Instant::now());
+        instance::end(&self.0.engine, app, rest).await
+    }
+
+    /// The last lines of a container's log.
+    ///
+    /// # Errors
+    /// [`ContainerError`] when there is no engine.
+    pub async fn log(&self, app: &str, lines_max: usize) -> Result<String, ContainerError> {
+        let engine = &self.0.engine;
+        let docker = engine.connect().await?;
+        Ok(engine.log(&docker, &engine.name(app), lines_max).await)
+    }
+
+    /// Calls an application. Dropping the future ends the call.
+    ///
+    /// # Errors
+    /// [`ContainerError`]; see [`ContainerError::blames_application`].
+    pub async fn call(
+        &self,
+        app: &str,
+        input: Bytes,
+        timeout: Duration,
+    ) -> Result<ContainerOutput, ContainerError> {
+        let config = &self.0.engine.config;
+        let max_bytes = config.input_bytes_max;
+        if input.len() > max_bytes {
+            return Err(ContainerError::InputTooLarge { got_bytes: input.len(), max_bytes });
+        }
+        let stopped = || ContainerError::NotRunning {
+            app: app.to_owned(),
+            reason: "it was not started".to_owned(),
+        };
+        let instance = self.instances().get(app).cloned().ok_or_else(stopped)?;
+        let until = Instant::now() + timeout;
+        let waiting = instance.waiting.fetch_add(1, Ordering::Relaxed);
+        let waits = Waiting(&instance.waiting);
+        if waiting >= config.waiting_max.saturating_add(config.calls_max) {
+            return Err(ContainerError::Busy { app: app.to_owned(), waiting });
+        }
+        let late = || ContainerError::Timeout { timeout };
+        // The semaphore is never closed.
+        let place = timeout_at(until, instance.calls.acquire()).await.map_err(|_| late())?;
+        let mut tries = 0;
+        let result = loop {
+            tries += 1;
+            let (address, incarnation) = running(&instance, until, app).await?;
+            let called = timeout_at(until, call::call(address, &input, config)).await;
+            match called {
+                Err(_) => break Err(late()),
+                Ok(Err(broken @ ContainerError::Broken { .. })) if tries < TRIES_MAX => {
+                    if !ended(&instance, incarnation).await {
+                        break Err(broken);
+                    }
+                    tracing::debug!(app, %broken, "a call is made again on the next container");
+                }
+                Ok(result) => break result,
+            }
+        };
+        drop((place, waits));
+        result
+    }
+}
+
+/// A call that waits or runs, counted while this lives.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Where an application's container takes connections, once it does.
+async fn running(
+    instance: &Instance,
+    until: Instant,
+    app: &str,
+) -> Result<(std::net::SocketAddr, u64), ContainerError> {
+    let mut known = instance.known.clone();
+    let settled =
+        |it: &Known| it.address.is_some() || matches!(it.state, InstanceState::Failed { .. });
+    let seen = timeout_at(until, known.wait_for(settled)).await;
+    let reason = match seen {
+        Ok(Ok(it)) => match (&it.state, it.address) {
+            (_, Some(address)) => return Ok((address, it.incarnation)),
+            (InstanceState::Failed { why }, None) => why.clone(),
+            _ => "it has no address".to_owned(),
+        },
+        Ok(Err(_)) => "it was stopped".to_owned(),
+        Err(_) => "none began in time".to_owned(),
+    };
+    Err(ContainerError::NotRunning { app: app.to_owned(), reason })
+}
+
+/// Whether a container ends in the moment after a connection to it broke.
+async fn ended(instance: &Instance, incarnation: u64) -> bool {
+    let mut known = instance.known.clone();
+    let over = |it: &Known| it.incarnation != incarnation || it.address.is_none();
+    tokio::time::timeout(END_SHOWS, known.wait_for(over)).await.is_ok()
+}
+
+/// The states alone.
+fn states(mut known: watch::Receiver<Known>) -> watch::Receiver<InstanceState> {
+    let (tell, told) = watch::channel(known.borrow().state.clone());
+    tokio::spawn(async move {
+        while known.changed().await.is_ok() {
+            let state = known.borrow_and_update().state.clone();
+            if tell.send(state).is_err() {
+                return;
+            }
+        }
+        // The last word on a container that was stopped.
+        tell.send_replace(InstanceState::Stopped);
+    });
+    told
+}
