@@ -298,11 +298,14 @@ async fn serve(config: NodeConfig) -> Result<Stopped, NodeError> {
         announce(&config, &consensus);
     }
     let asked = driver.run(stop).await;
-    tokio::spawn(async move { running.stop_all().await });
+    let containers = tokio::spawn(async move { running.stop_all().await });
     // When the ledger ended by itself, the other parts don't know yet.
     trigger.pull();
     let until = Instant::now() + STOP_TIMEOUT;
     let ended = end(consensus, serving, recording, until).await;
+    if tokio::time::timeout_at(until.into(), containers).await.is_err() {
+        tracing::warn!("containers did not end in time; the next start removes them");
+    }
     let failure = tokio::time::timeout_at(until.into(), ending.failure()).await;
     if asked {
         let in_order = ended && failure == Ok(None);

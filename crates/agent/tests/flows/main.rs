@@ -9,6 +9,7 @@
     reason = "a test stops at the first surprise, helpers included"
 )]
 
+mod apps;
 mod bounds;
 mod common;
 mod decline;

@@ -20,6 +20,8 @@ use trustmesh_types::{AppId, Digest, limits::TEXT_BYTES_MAX, records::AppManifes
 
 /// For calls under way, and then for the container, when an application stops.
 const STOP_GRACE: Duration = Duration::from_secs(10);
+/// The same when the node stops.
+const NODE_STOP_GRACE: Duration = Duration::from_secs(2);
 
 /// What follows an application's container.
 struct Followed {
@@ -133,8 +135,12 @@ impl Containers {
 
     /// Ends an application's container.
     pub(super) async fn stop(&self, app: &AppId) {
+        self.stop_within(app, STOP_GRACE).await;
+    }
+
+    async fn stop_within(&self, app: &AppId, grace: Duration) {
         drop(self.followed().remove(app));
-        if let Err(error) = self.0.runner.stop(app.as_str(), STOP_GRACE).await {
+        if let Err(error) = self.0.runner.stop(app.as_str(), grace).await {
             tracing::warn!(%app, %error, "a container can't be stopped");
         }
     }
@@ -142,7 +148,8 @@ impl Containers {
     /// Ends all containers, within a time: the node stops.
     pub(super) async fn stop_all(&self) {
         let apps: Vec<AppId> = self.followed().keys().cloned().collect();
-        futures::future::join_all(apps.iter().map(|app| self.stop(app))).await;
+        let all = apps.iter().map(|app| self.stop_within(app, NODE_STOP_GRACE));
+        futures::future::join_all(all).await;
     }
 
     /// Drops an artifact's image.

@@ -26,6 +26,9 @@ use trustmesh_types::reject::RejectCode;
 const ALWAYS: [&str; 5] =
     [paths::HEALTHZ, paths::READYZ, paths::METRICS, paths::LEDGER_STATUS, paths::GENESIS];
 
+/// For f+1 validators to hold an artifact of the largest size; the agent has a bound by size.
+const PUBLISH_TIMEOUT: Duration = Duration::from_secs(2_400);
+
 /// The network address that a connection comes from.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Peer(pub(super) IpAddr);
@@ -99,7 +102,9 @@ async fn answer(http: &Http, request: Request, next: Next) -> Response {
         // The head of a stream comes at once; its end is the watcher's.
         return next.run(request).await;
     }
-    let limit = Duration::from_millis(http.app.limits.request_timeout_ms) + waited(request.uri());
+    let publishes = matched.is_some_and(|path| path.as_str() == paths::ARTIFACT_RECEIPTS);
+    let more = if publishes { PUBLISH_TIMEOUT } else { waited(request.uri()) };
+    let limit = Duration::from_millis(http.app.limits.request_timeout_ms) + more;
     match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
         Err(_) => {

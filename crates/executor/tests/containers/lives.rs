@@ -1,0 +1,113 @@
+//! How containers begin and end, and what an engine's end means.
+
+use super::{Case, config, engine::Engine, images, shared};
+use std::{path::Path, process::Command, time::Duration};
+use trustmesh_executor::{
+    ContainerError, ContainerRunner,
+    container::{EngineState, InstanceState},
+};
+
+/// Names of containers, or of networks, on an engine.
+fn names(socket: &Path, what: &str) -> String {
+    let host = format!("unix://{}", socket.display());
+    let (all, format) =
+        if what == "container" { (vec!["-a"], "{{.Names}}") } else { (vec![], "{{.Name}}") };
+    let mut docker = Command::new("docker");
+    let listed = docker.args(["-H", &host, what, "ls", "--format", format]).args(all).output();
+    String::from_utf8(listed.unwrap().stdout).unwrap()
+}
+
+#[tokio::test]
+async fn one_that_does_not_begin_says_why() {
+    let Some(case) = Case::of("one_that_does_not_begin_says_why").await else { return };
+    let mode = |mode: &str| {
+        let mut spec = case.spec();
+        spec.environment = vec![("MODE".to_owned(), mode.to_owned())];
+        spec.start_timeout = Duration::from_secs(5);
+        spec
+    };
+    case.runner.start(mode("slow")).await.unwrap();
+    let exits = case.runner.start(mode("exit")).await.unwrap_err().to_string();
+    assert!(exits.contains("code 9") && exits.contains("can't begin"), "{exits}");
+    let mut deaf = mode("deaf");
+    deaf.start_timeout = Duration::from_millis(1_500);
+    let deaf = case.runner.start(deaf).await.unwrap_err().to_string();
+    assert!(deaf.contains("port 12345 within 1500 ms"), "{deaf}");
+    let called = case.call_for("x", Duration::from_secs(1)).await.unwrap_err();
+    assert!(matches!(called, ContainerError::NotRunning { .. }), "{called}");
+    case.end().await;
+}
+
+#[tokio::test]
+async fn an_image_is_what_its_files_are_or_refused() {
+    let Some(case) = Case::of("an_image_is_what_its_files_are_or_refused").await else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let plain = images::image(folder.path(), "plain", false);
+    case.runner.load(&plain).await.unwrap();
+    case.runner.load(&plain).await.unwrap();
+    case.runner.remove_image(&plain.manifest).await.unwrap();
+    let mut other = images::image(folder.path(), "other", true);
+    // A layer that is not the one that the configuration names.
+    let path = other.layers[0].path.clone();
+    std::fs::write(&path, b"no layer at all").unwrap();
+    other.layers[0].bytes = 15;
+    let error = case.runner.load(&other).await.unwrap_err();
+    assert!(matches!(error, ContainerError::Image { .. }), "{error}");
+    other.layers[0].bytes = 16;
+    assert!(case.runner.load(&other).await.is_err(), "a file that is too short");
+    case.end().await;
+}
+
+#[tokio::test]
+async fn what_a_node_left_goes_and_what_another_has_stays() {
+    let test = "what_a_node_left_goes_and_what_another_has_stays";
+    let Some(other) = Case::of("another-node-of-the-same-engine").await else {
+        println!("SKIPPED {test}: no container engine");
+        return;
+    };
+    let Ok(socket) = shared() else { return };
+    other.start().await;
+    let left = Case::of(test).await.unwrap();
+    left.start().await;
+    let mine = "trustmesh-what_a_node_-app";
+    assert!(names(socket, "container").contains(mine));
+    // A process that is killed ends nothing.
+    let killed = left.runner.clone();
+    drop(left);
+    drop(killed);
+    let next = ContainerRunner::new(config(socket.clone(), test));
+    assert_eq!(next.clean_up().await.unwrap(), 1);
+    for what in ["container", "network"] {
+        let names = names(socket, what);
+        assert!(!names.contains(mine), "{what}: {names}");
+        assert!(names.contains("trustmesh-another-node-app"), "{what}: {names}");
+    }
+    assert_eq!(other.said("still here").await, "still here");
+    other.end().await;
+}
+
+#[tokio::test]
+async fn an_engine_that_goes_away_is_said_and_comes_back_by_itself() {
+    let test = "an_engine_that_goes_away_is_said_and_comes_back_by_itself";
+    let mut engine = match Engine::start() {
+        Ok(engine) => engine,
+        Err(why) => return println!("SKIPPED {test}: no container engine: {why}"),
+    };
+    let case = Case::on(engine.socket(), test).await;
+    case.start().await;
+    let mut states = case.runner.states("app").unwrap();
+    let mut seen = case.runner.engine();
+    engine.down();
+    let down = |it: &EngineState| matches!(it, EngineState::Down { .. });
+    tokio::time::timeout(Duration::from_secs(30), seen.wait_for(down)).await.unwrap().unwrap();
+    let failed =
+        |it: &InstanceState| matches!(it, InstanceState::Failed { why } if why.contains("engine"));
+    tokio::time::timeout(Duration::from_secs(30), states.wait_for(failed)).await.unwrap().unwrap();
+    let error = case.call_for("x", Duration::from_secs(1)).await.unwrap_err();
+    assert!(!error.blames_application(), "{error}");
+    engine.up().unwrap();
+    let running = |it: &InstanceState| *it == InstanceState::Running;
+    tokio::time::timeout(Duration::from_secs(60), states.wait_for(running)).await.unwrap().unwrap();
+    assert_eq!(case.said("back").await, "back");
+    case.end().await;
+}

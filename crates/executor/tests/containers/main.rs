@@ -1,0 +1,117 @@
+//! The container runner on a real engine. Where none can run, each test says that it was
+//! skipped.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise, helpers included"
+)]
+
+mod behaviour;
+mod engine;
+mod images;
+mod lives;
+
+use std::{
+    path::PathBuf,
+    sync::{Mutex, OnceLock},
+    time::Duration,
+};
+use tempfile::TempDir;
+use trustmesh_executor::{
+    ContainerConfig, ContainerError, ContainerRunner,
+    container::{ContainerOutput, ImageFiles, InstanceSpec},
+};
+
+/// An engine that all tests but those that end it share; or why there is none.
+fn shared() -> &'static Result<PathBuf, String> {
+    static SHARED: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    static ENGINE: Mutex<Option<engine::Engine>> = Mutex::new(None);
+    SHARED.get_or_init(|| {
+        if let Some(given) = std::env::var_os("TRUSTMESH_TEST_DOCKER_SOCKET") {
+            return Ok(given.into());
+        }
+        let started = engine::Engine::start()?;
+        let socket = started.socket();
+        *ENGINE.lock().unwrap() = Some(started);
+        Ok(socket)
+    })
+}
+
+/// A runner with an image that is loaded, for a node of its own.
+struct Case {
+    runner: ContainerRunner,
+    image: ImageFiles,
+    _folder: TempDir,
+}
+
+fn config(socket: PathBuf, node: &str) -> ContainerConfig {
+    ContainerConfig { socket: Some(socket), ..ContainerConfig::new("test", node) }
+}
+
+impl Case {
+    async fn on(socket: PathBuf, node: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let image = images::image(folder.path(), node, true);
+        let runner = ContainerRunner::new(config(socket, node));
+        runner.begin();
+        runner.load(&image).await.unwrap();
+        Self { runner, image, _folder: folder }
+    }
+
+    /// The same for a test; `None` where no engine can run.
+    async fn of(test: &str) -> Option<Self> {
+        match shared() {
+            Ok(socket) => Some(Self::on(socket.clone(), test).await),
+            Err(why) => {
+                println!("SKIPPED {test}: no container engine: {why}");
+                None
+            }
+        }
+    }
+
+    fn spec(&self) -> InstanceSpec {
+        InstanceSpec {
+            app: "app".to_owned(),
+            image: self.image.manifest,
+            memory_bytes: 64 << 20,
+            cpu_millis: 500,
+            tmp_bytes: 4 << 20,
+            environment: Vec::new(),
+            hosts: Vec::new(),
+            start_timeout: Duration::from_secs(20),
+        }
+    }
+
+    async fn start(&self) {
+        self.runner.start(self.spec()).await.unwrap();
+    }
+
+    async fn call_for(
+        &self,
+        data: &str,
+        timeout: Duration,
+    ) -> Result<ContainerOutput, ContainerError> {
+        let input = serde_json::json!({ "data": [data], "total_task_time": 0 }).to_string();
+        self.runner.call("app", input.into(), timeout).await
+    }
+
+    async fn call(&self, data: &str) -> Result<ContainerOutput, ContainerError> {
+        self.call_for(data, Duration::from_secs(20)).await
+    }
+
+    /// What the application says it did.
+    async fn said(&self, data: &str) -> String {
+        let output = self.call(data).await.unwrap();
+        let said: Vec<String> = serde_json::from_slice(&output.data).unwrap();
+        said[0].clone()
+    }
+
+    /// Ends what is on the engine.
+    async fn end(self) {
+        self.runner.stop("app", Duration::from_secs(1)).await.unwrap();
+        self.runner.remove_image(&self.image.manifest).await.unwrap();
+    }
+}
