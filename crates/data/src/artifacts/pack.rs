@@ -26,6 +26,8 @@ use trustmesh_types::{
 const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
+/// What is said of a file that is none of these.
+const NOTHING: &str = "it is no WebAssembly module, OCI layout or `docker save` archive";
 /// Most entries of an archive.
 const ENTRIES_MAX: usize = 16_384;
 
@@ -74,8 +76,7 @@ pub fn pack(store: &ArtifactStore, path: &Path) -> Result<Packed, ArtifactError>
     if files.0.contains_key("manifest.json") {
         return saved(store, &files, &shown);
     }
-    let why = "it is no WebAssembly module, OCI layout or `docker save` archive";
-    Err(ArtifactError::unusable(shown, why))
+    Err(ArtifactError::unusable(shown, NOTHING))
 }
 
 fn module(store: &ArtifactStore, path: &Path, bytes: u64) -> Result<Packed, ArtifactError> {
@@ -169,7 +170,7 @@ impl Files {
 
     fn of_archive(path: &Path, file: File) -> Result<Self, ArtifactError> {
         let bad = |error: std::io::Error| {
-            ArtifactError::unusable(path.display().to_string(), format!("as a tar: {error}"))
+            ArtifactError::unusable(path.display().to_string(), format!("{NOTHING} ({error})"))
         };
         let mut files = Self::default();
         let mut links = Vec::new();

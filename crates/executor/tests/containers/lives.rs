@@ -1,6 +1,6 @@
 //! How containers begin and end, and what an engine's end means.
 
-use super::{Case, config, engine::Engine, images, shared};
+use super::{Case, config, engine::Engine, images, key, shared};
 use std::{path::Path, process::Command, time::Duration};
 use trustmesh_executor::{
     ContainerError, ContainerRunner,
@@ -69,8 +69,9 @@ async fn what_a_node_left_goes_and_what_another_has_stays() {
     other.start().await;
     let left = Case::of(test).await.unwrap();
     left.start().await;
-    let mine = "trustmesh-what_a_node_-app";
-    assert!(names(socket, "container").contains(mine));
+    let name = |node: &str| format!("trustmesh-{}-app", &key(node)[..12]);
+    let (mine, others) = (name(test), name("another-node-of-the-same-engine"));
+    assert!(names(socket, "container").contains(&mine));
     // A process that is killed ends nothing.
     let killed = left.runner.clone();
     drop(left);
@@ -79,8 +80,8 @@ async fn what_a_node_left_goes_and_what_another_has_stays() {
     assert_eq!(next.clean_up().await.unwrap(), 1);
     for what in ["container", "network"] {
         let names = names(socket, what);
-        assert!(!names.contains(mine), "{what}: {names}");
-        assert!(names.contains("trustmesh-another-node-app"), "{what}: {names}");
+        assert!(!names.contains(&mine), "{what}: {names}");
+        assert!(names.contains(&others), "{what}: {names}");
     }
     assert_eq!(other.said("still here").await, "still here");
     other.end().await;

@@ -24,6 +24,7 @@ use trustmesh_executor::{
     ContainerConfig, ContainerError, ContainerRunner,
     container::{ContainerOutput, ImageFiles, InstanceSpec},
 };
+use trustmesh_types::Digest;
 
 /// An engine that all tests but those that end it share; or why there is none.
 fn shared() -> &'static Result<PathBuf, String> {
@@ -47,8 +48,13 @@ struct Case {
     _folder: TempDir,
 }
 
+/// The key of a node: hexadecimal, as keys are.
+fn key(node: &str) -> String {
+    Digest::of(node.as_bytes()).to_string()
+}
+
 fn config(socket: PathBuf, node: &str) -> ContainerConfig {
-    ContainerConfig { socket: Some(socket), ..ContainerConfig::new("test", node) }
+    ContainerConfig { socket: Some(socket), ..ContainerConfig::new("test", &key(node)) }
 }
 
 impl Case {

@@ -41,11 +41,14 @@ impl Source {
             .map_err(|e| Failure::failed(e.to_string()))?;
         let path = beside(&args.file, &file.artifact);
         check_length(&path)?;
+        if looks_like_module(&path) {
+            check_module(&path, &parse::read(&path)?)?;
+        }
         let packed = pack(&store, &path).map_err(|error| unusable(&path, &error))?;
         let contents = packed.contents;
         let there = architectures(&store, &contents).map_err(|error| unusable(&path, &error))?;
         check_kind(&file, &there, &path)?;
-        if file.runtime == Runtime::Wasm {
+        if file.runtime == Runtime::Wasm && !looks_like_module(&path) {
             let bytes = module(&store, &contents).map_err(|error| unusable(&path, &error))?;
             check_module(&path, &bytes)?;
         }
