@@ -36,8 +36,10 @@ pub struct AppFile {
     pub runtime: Runtime,
     /// Where its artifact is: a file or folder, or `host[:port]/repository[:tag][@digest]`.
     pub artifact: String,
-    /// A repository to put it into, and for nodes to take it from: `host[:port]/repository`.
+    /// A repository to put it into, and for nodes to take it from: `host[:port]/repository[:tag]`.
     pub registry: Option<String>,
+    /// A file with cosign's public key: the image must be signed with it (ADR 0010).
+    pub cosign_key: Option<String>,
     /// What each run reserves, and may use.
     pub requirements: Resources,
     /// Architectures that it is there for; empty: any, or those of the image.
@@ -84,6 +86,7 @@ struct Document {
     runtime: Option<Runtime>,
     artifact: String,
     registry: Option<String>,
+    cosign_key: Option<String>,
     #[serde(default)]
     resources: ResourcesEntry,
     #[serde(default)]
@@ -187,6 +190,7 @@ pub fn read(text: &str) -> Result<AppFile, AppFileError> {
         runtime,
         artifact: document.artifact,
         registry: document.registry,
+        cosign_key: document.cosign_key,
         requirements: Resources {
             cpu_millis: amount(
                 "resources.cpu",

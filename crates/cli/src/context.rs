@@ -5,6 +5,9 @@
 //! genesis = "genesis.json"      # relative to this file
 //! key = "operator.key"          # signs what needs a signature; a path, never the key
 //! endpoints = ["node-1"]        # nodes to talk to; all of genesis when absent
+//!
+//! [[registries]]                # as whom registries are used (docs/applications.md)
+//! host = "registry.example"
 //! ```
 
 use crate::{
@@ -15,6 +18,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use trustmesh_client::{Client, Device, Endpoint, Operator};
+use trustmesh_data::artifacts::oci::{Reference, Registry, RegistryConfig};
 use trustmesh_node::keystore;
 use trustmesh_types::{SecretKey, genesis::Genesis};
 
@@ -61,6 +65,9 @@ pub struct ContextFile {
     /// Nodes to talk to.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub endpoints: Vec<String>,
+    /// Registries, and as whom they are used.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub registries: Vec<RegistryConfig>,
 }
 
 /// What a command knows of its surroundings.
@@ -116,6 +123,15 @@ impl Context {
         load_key(path)
     }
 
+    /// The registry that an image is named after; used by nobody in particular when the context
+    /// does not know it.
+    pub fn registry(&self, reference: &Reference) -> Done<Registry> {
+        let host = reference.host();
+        let known = self.file.registries.iter().find(|it| it.host.eq_ignore_ascii_case(host));
+        let config = known.cloned().unwrap_or_else(|| RegistryConfig::new(host));
+        Registry::new(&config).map_err(|error| Failure::usage(error.to_string()))
+    }
+
     /// The key file to sign with, if one is named.
     pub fn key_path(&self) -> Option<&Path> {
         self.file.key.as_deref()
@@ -148,13 +164,15 @@ impl ContextFile {
             )
         })?;
         let mut file: Self = toml::from_str(&text).map_err(|e| {
-            Failure::usage(format!("{}: {}", path.display(), e.to_string().trim_end()))
-                .advise("it may hold genesis, key and endpoints; see `trustmesh --help`")
+            Failure::usage(format!("{}: {}", path.display(), e.to_string().trim_end())).advise(
+                "it may hold genesis, key, endpoints and registries; see `trustmesh --help`",
+            )
         })?;
         let folder = path.parent().unwrap_or_else(|| Path::new(""));
         for field in [&mut file.genesis, &mut file.key].into_iter().flatten() {
             *field = folder.join(&field);
         }
+        file.registries.iter_mut().for_each(|it| it.resolve(folder));
         Ok(file)
     }
 

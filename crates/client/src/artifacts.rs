@@ -29,6 +29,9 @@ const HELD_TIMEOUT: Duration = Duration::from_secs(60);
 /// Runs of chunks under way at once.
 const LANES: usize = 4;
 
+/// Reads a range of a blob.
+pub type ReadBlob<'a> = dyn Fn(&BlobEntry, Range<u64>) -> Result<Vec<u8>, String> + Sync + 'a;
+
 /// What is uploaded.
 pub struct Upload<'a> {
     /// What belongs to it.
@@ -36,7 +39,7 @@ pub struct Upload<'a> {
     /// A repository of an OCI registry that has it, too: nodes may take it from there.
     pub registry: Option<&'a str>,
     /// Reads a range of a blob.
-    pub read: &'a (dyn Fn(&BlobEntry, Range<u64>) -> Result<Vec<u8>, String> + Sync),
+    pub read: &'a ReadBlob<'a>,
     /// Told of bytes that a node has taken, and of all that it lacked.
     pub progress: &'a (dyn Fn(u64, u64) + Sync),
 }

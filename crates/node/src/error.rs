@@ -6,7 +6,10 @@ use crate::{
 };
 use trustmesh_client::ClientError;
 use trustmesh_consensus::{LedgerFailed, StartError};
-use trustmesh_data::{DataError, artifacts::ArtifactError};
+use trustmesh_data::{
+    DataError,
+    artifacts::{ArtifactError, oci::OciError},
+};
 use trustmesh_executor::RunError;
 
 /// The HTTP address can't be listened on.
@@ -45,6 +48,9 @@ pub enum NodeError {
     /// The artifacts in it.
     #[error(transparent)]
     Artifacts(#[from] ArtifactError),
+    /// A registry to fetch artifacts from.
+    #[error(transparent)]
+    Registry(#[from] OciError),
     /// The history in it.
     #[error(transparent)]
     History(#[from] HistoryError),

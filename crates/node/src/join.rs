@@ -11,9 +11,7 @@
 //! wiped joins again with the same key.
 
 use crate::{
-    config::{
-        Admission, Containers, HttpLimits, Listen, Log, NodeConfig, Retention, Storage, Testing,
-    },
+    config::{Listen, NodeConfig},
     keystore::{self, KeyError},
 };
 use serde::{Deserialize, Serialize};
@@ -277,21 +275,7 @@ impl JoinFile {
 }
 
 fn configuration(key: PathBuf, listen: Listen) -> NodeConfig {
-    NodeConfig {
-        data_dir: "data".into(),
-        genesis: "genesis.json".into(),
-        key,
-        join: Some("join.json".into()),
-        stop_with_stdin: false,
-        listen,
-        http: HttpLimits::default(),
-        admission: Admission::default(),
-        storage: Storage::default(),
-        containers: Containers::default(),
-        retention: Retention::default(),
-        log: Log::default(),
-        testing: Testing::default(),
-    }
+    NodeConfig { join: Some("join.json".into()), ..NodeConfig::new("genesis.json", key, listen) }
 }
 
 /// Writes a file whole, or not at all.

@@ -36,6 +36,7 @@ mod telemetry;
 mod tls;
 mod upkeep;
 
+pub use apps::Peer;
 pub use config::NodeConfig;
 pub use error::NodeError;
 pub use run::{run, run_node, snapshot_path};

@@ -38,7 +38,10 @@ use trustmesh_consensus::{
     ClockOffset, Handle, LedgerFailed, NodeOptions, Options, StateSnapshot, archive_directories,
     start_node, votes_directories,
 };
-use trustmesh_data::{Store, StoreConfig, artifacts::ArtifactStore};
+use trustmesh_data::{
+    Store, StoreConfig,
+    artifacts::{ArtifactStore, oci::Registry},
+};
 use trustmesh_executor::{ContainerConfig, ContainerRunner, RunnerConfig, WasmRunner};
 use trustmesh_types::{PublicKey, SecretKey, codec, genesis::Genesis, records::NodeInfo};
 
@@ -248,6 +251,7 @@ async fn serve(config: NodeConfig) -> Result<Stopped, NodeError> {
             socket: config.containers.socket.clone(),
             ..ContainerConfig::new(&network.to_string(), &key.public().to_string())
         }),
+        registries: config.registries.iter().map(Registry::new).collect::<Result<_, _>>()?,
         tell: outcomes.clone(),
         client: Client::new(&genesis, Endpoint::of_genesis(&genesis))?,
         key: key.clone(),

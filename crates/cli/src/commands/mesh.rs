@@ -16,8 +16,15 @@ use std::{
 use tempfile::TempDir;
 use tokio::time::sleep;
 use trustmesh_client::{Client, Endpoint, Operator, Options};
-use trustmesh_node::local::{LocalError, LocalNetwork, LocalOptions, StartMode};
-use trustmesh_types::{NetworkId, PublicKey, SecretKey};
+use trustmesh_data::artifacts::oci::RegistryConfig;
+use trustmesh_node::{
+    config::Containers,
+    local::{LocalError, LocalNetwork, LocalOptions, StartMode},
+};
+use trustmesh_types::{
+    NetworkId, PublicKey, SecretKey,
+    records::{NodeInfo, Runtime},
+};
 
 /// Tries to start with new ports, when others took some between finding and using them.
 const PORT_TRIES_MAX: usize = 3;
@@ -29,7 +36,7 @@ const PORT_PAUSE: Duration = Duration::from_secs(1);
 const BLOCKS_MIN: u64 = 1_024;
 
 /// What a mesh is for, and how big.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct MeshOptions {
     /// Goes into the name of folder and network.
     pub purpose: &'static str,
@@ -42,7 +49,7 @@ pub struct MeshOptions {
 }
 
 /// What of a mesh may be other than usual; nothing by default.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub struct Unusual {
     /// How long a leader without anything to do holds its turn.
     pub idle_interval_ms: Option<u64>,
@@ -50,6 +57,10 @@ pub struct Unusual {
     pub leader_timeout_ms: Option<u64>,
     /// Whole blocks, and blocks with their history, that are kept.
     pub blocks_kept: Option<u64>,
+    /// Its nodes run containers, too, on this engine.
+    pub containers: Option<Containers>,
+    /// Registries that its nodes fetch from.
+    pub registries: Vec<RegistryConfig>,
 }
 
 /// A mesh in a temporary folder.
@@ -96,8 +107,13 @@ impl Mesh {
         }
         let retention = &mut local.retention;
         retention.blocks_min = retention.blocks_min.min(retention.blocks_max).max(BLOCKS_MIN);
+        if let Some(containers) = &unusual.containers {
+            local.runtimes.push(Runtime::Container);
+            local.containers = containers.clone();
+        }
+        local.registries.clone_from(&unusual.registries);
         let network = LocalNetwork::create(folder.path(), &local)?;
-        write_context(folder.path())?;
+        write_context(folder.path(), local.registries)?;
         Ok(Self { network, folder, options })
     }
 
@@ -116,7 +132,7 @@ impl Mesh {
         let mode = self.mode();
         for _ in 1..PORT_TRIES_MAX {
             match try_start(&mut self.network, mode).await? {
-                Err(error) if error.port_taken() => *self = Self::new(self.options)?,
+                Err(error) if error.port_taken() => *self = Self::new(self.options.clone())?,
                 outcome => return Ok(outcome?),
             }
         }
@@ -214,6 +230,11 @@ impl Mesh {
         nodes.map(|node| context::load_key(&node.key_path())).collect()
     }
 
+    /// What genesis says of the nodes.
+    pub fn infos(&self) -> Vec<NodeInfo> {
+        self.network.nodes().iter().map(|node| node.info.clone()).collect()
+    }
+
     /// Names of the nodes by key.
     pub fn names(&self) -> BTreeMap<PublicKey, String> {
         let nodes = self.network.nodes().iter();
@@ -258,11 +279,12 @@ fn own_file() -> Done<PathBuf> {
 }
 
 /// Writes the file that tells commands run inside a network's folder where to go.
-pub fn write_context(folder: &Path) -> Done {
+pub fn write_context(folder: &Path, registries: Vec<RegistryConfig>) -> Done {
     let file = ContextFile {
         genesis: Some("genesis.json".into()),
         key: Some("operator.key".into()),
         endpoints: Vec::new(),
+        registries,
     };
     file.store(&folder.join(FILE_NAME))
 }

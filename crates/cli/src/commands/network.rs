@@ -21,7 +21,11 @@ use std::{
 };
 use trustmesh_api::LedgerStatus;
 use trustmesh_client::{Client, Endpoint, Options};
-use trustmesh_node::local::{LocalNetwork, LocalOptions, StartMode};
+use trustmesh_data::artifacts::oci::{Registry, RegistryConfig};
+use trustmesh_node::{
+    config::Containers,
+    local::{LocalNetwork, LocalOptions, StartMode},
+};
 use trustmesh_types::{NetworkId, genesis::Genesis};
 
 /// For a node of this machine to say how it is.
@@ -38,6 +42,7 @@ pub enum NetworkCommand {
     /// Make keys, a genesis and configurations under a new folder
     #[command(after_help = "Example:
   trustmesh network init mesh --nodes 7 --name test-mesh
+  trustmesh network init mesh --runtimes wasm,container --registry 127.0.0.1:5000
   trustmesh network init mesh --label zone=a,b --label vendor=x,y,z")]
     Init(InitArgs),
     /// Start the nodes, each a process of its own, and wait until they serve
@@ -86,6 +91,13 @@ pub struct InitArgs {
     /// What the nodes can run; containers need an engine on this machine
     #[arg(long, value_enum, value_delimiter = ',', default_value = "wasm")]
     runtimes: Vec<RuntimeArg>,
+    /// Unix socket of their container engine [default: Docker's or Podman's usual one]
+    #[arg(long, value_name = "FILE")]
+    container_socket: Option<PathBuf>,
+    /// Registry to put artifacts into and fetch them from, as HOST:PORT; one on this machine
+    /// without TLS. Logins: see docs/applications.md
+    #[arg(long = "registry", value_name = "HOST")]
+    registries: Vec<String>,
 }
 
 /// Which mesh.
@@ -166,11 +178,22 @@ fn init(context: &Context, args: InitArgs) -> Done {
         name: args.name.or(stem).unwrap_or_else(|| "local".to_owned()),
         nodes: args.nodes.into(),
         runtimes: args.runtimes.into_iter().map(Into::into).collect(),
+        containers: Containers {
+            socket: args
+                .container_socket
+                .map(std::path::absolute)
+                .transpose()
+                .map_err(Failure::usage)?,
+        },
+        registries: args.registries.iter().map(|host| RegistryConfig::simple(host)).collect(),
         ..LocalOptions::default()
     };
     options.labels.extend(args.labels);
+    for registry in &options.registries {
+        Registry::new(registry).map_err(|error| Failure::usage(error.to_string()))?;
+    }
     let network = LocalNetwork::create(&args.folder, &options)?;
-    mesh::write_context(&args.folder)?;
+    mesh::write_context(&args.folder, options.registries)?;
     let answer = Made {
         network: network.genesis().network_id(),
         name: options.name,

@@ -11,8 +11,10 @@
     reason = "helpers of tests, and answers whose form a test asserts"
 )]
 
+mod apps;
 mod bad_input;
 mod clocks;
+mod containers;
 mod crash;
 mod daemon;
 mod damage;

@@ -14,6 +14,9 @@ use trustmesh_types::{Contents, Digest, contents::BlobEntry, limits::MODULE_BYTE
 pub(super) const MANIFEST_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Most manifests of an index, and layers of an image.
 const NAMED_MAX: usize = 256;
+/// Media types of OCI's own manifests.
+pub(super) const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+pub(super) const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// How a module begins.
 pub(super) const WASM_MAGIC: &[u8] = b"\0asm";
 /// A module as a layer of an OCI artifact.
@@ -302,13 +305,45 @@ impl Image {
     }
 }
 
-/// Digests that a manifest or index names, as they are written; none of what is neither.
-pub(super) fn names(bytes: &[u8]) -> Vec<String> {
-    match root(bytes) {
-        Ok(Root::Index(index)) => index.manifests.into_iter().map(|it| it.digest).collect(),
-        Ok(Root::Manifest(manifest)) => {
-            std::iter::once(manifest.config).chain(manifest.layers).map(|it| it.digest).collect()
+/// A blob that a manifest or index names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Named {
+    pub(super) digest: Digest,
+    pub(super) bytes: u64,
+    /// Whether it is a manifest in turn.
+    pub(super) is_manifest: bool,
+}
+
+/// What a manifest or index names, without repeats.
+pub(super) fn named(bytes: &[u8]) -> Result<Vec<Named>, ArtifactError> {
+    let (descriptors, is_manifest) = match root(bytes)? {
+        Root::Index(index) => (index.manifests, true),
+        Root::Manifest(manifest) => {
+            (std::iter::once(manifest.config).chain(manifest.layers).collect(), false)
         }
-        Err(_) => Vec::new(),
+    };
+    let mut named: Vec<Named> = Vec::new();
+    for it in descriptors {
+        let (digest, bytes) = (it.digest()?, it.size);
+        if !named.iter().any(|known| known.digest == digest) {
+            named.push(Named { digest, bytes, is_manifest });
+        }
     }
+    Ok(named)
+}
+
+/// The media type of a manifest or index, which need not name its own (OCI image specification,
+/// "mediaType").
+pub(super) fn media_type(bytes: &[u8]) -> Result<String, ArtifactError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Own {
+        media_type: Option<String>,
+    }
+    let own: Own = parse("the image's manifest", bytes)?;
+    let default = match root(bytes)? {
+        Root::Index(_) => OCI_INDEX,
+        Root::Manifest(_) => OCI_MANIFEST,
+    };
+    Ok(own.media_type.unwrap_or_else(|| default.to_owned()))
 }

@@ -5,14 +5,18 @@
 //! - `obtain`: fetching from many sources at once, each chunk checked as it comes;
 //! - `source`: what an artifact may be fetched from;
 //! - `image`: what an OCI manifest or index names, for one architecture;
-//! - `pack`: what publishers have (modules, image archives) into a store.
+//! - `pack`: what publishers have (modules, image archives) into a store;
+//! - [`oci`]: registries, as a source and to put artifacts into;
+//! - [`cosign`]: images that are signed with cosign's keys.
 //!
 //! Invariants: what is under a digest has that digest; nothing is loaded into memory whole but
 //! manifests and modules; a wrong byte costs its source the artifact, not the node.
 
+pub mod cosign;
 mod error;
 mod image;
 mod obtain;
+pub mod oci;
 mod pack;
 mod partial;
 mod source;
@@ -23,6 +27,6 @@ mod tests;
 pub use error::ArtifactError;
 pub use image::{Image, Layer, architectures, module};
 pub use obtain::{ObtainOptions, Obtained, Progress, Wanted, obtain};
-pub use pack::{Packed, pack};
+pub use pack::pack;
 pub use source::{Piece, Pieces, Source};
 pub use store::ArtifactStore;

@@ -268,7 +268,7 @@ impl Fetch<'_> {
         let usable = |it: &&mut Standing| !it.lied && it.failures < FAILURES_MAX;
         let numbered = board.sources.iter_mut().enumerate();
         let (at, chosen) =
-            numbered.filter(|(_, it)| usable(&it)).min_by_key(|(_, it)| (it.busy, it.failures))?;
+            numbered.filter(|(_, it)| usable(it)).min_by_key(|(_, it)| (it.busy, it.failures))?;
         chosen.busy = chosen.busy.saturating_add(1);
         let source = Arc::clone(&chosen.source);
         let Some(run) = board.runs.pop_front() else {

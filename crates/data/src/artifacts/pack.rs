@@ -7,7 +7,7 @@
 
 use super::{
     error::ArtifactError,
-    image::{self, MANIFEST_BYTES_MAX, WASM_MAGIC},
+    image::{self, MANIFEST_BYTES_MAX, OCI_MANIFEST, WASM_MAGIC},
     store::ArtifactStore,
 };
 use serde::Deserialize;
@@ -23,22 +23,12 @@ use trustmesh_types::{
     limits::{ARTIFACT_BLOBS_MAX, MODULE_BYTES_MAX},
 };
 
-const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 /// What is said of a file that is none of these.
 const NOTHING: &str = "it is no WebAssembly module, OCI layout or `docker save` archive";
 /// Most entries of an archive.
 const ENTRIES_MAX: usize = 16_384;
-
-/// An artifact that was put into a store.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Packed {
-    /// What belongs to it.
-    pub contents: Contents,
-    /// Its root's media type, for a registry; none for a bare module.
-    pub media_type: Option<String>,
-}
 
 /// Where the bytes of a blob are: a part of a file, or memory.
 #[derive(Debug, Clone)]
@@ -51,11 +41,11 @@ enum Place {
 #[derive(Debug, Default)]
 struct Files(BTreeMap<String, Place>);
 
-/// Puts what lies at a path into a store.
+/// Puts what lies at a path into a store; gives what belongs to it.
 ///
 /// # Errors
 /// [`ArtifactError`] when it is nothing that can be run, or has no room.
-pub fn pack(store: &ArtifactStore, path: &Path) -> Result<Packed, ArtifactError> {
+pub fn pack(store: &ArtifactStore, path: &Path) -> Result<Contents, ArtifactError> {
     let shown = path.display().to_string();
     let io = |error: std::io::Error| ArtifactError::io("read", path, &error);
     let meta = std::fs::metadata(path).map_err(io)?;
@@ -79,7 +69,7 @@ pub fn pack(store: &ArtifactStore, path: &Path) -> Result<Packed, ArtifactError>
     Err(ArtifactError::unusable(shown, NOTHING))
 }
 
-fn module(store: &ArtifactStore, path: &Path, bytes: u64) -> Result<Packed, ArtifactError> {
+fn module(store: &ArtifactStore, path: &Path, bytes: u64) -> Result<Contents, ArtifactError> {
     if bytes > MODULE_BYTES_MAX {
         let why = format!("it has {bytes} bytes, a module at most {MODULE_BYTES_MAX}");
         return Err(ArtifactError::unusable(path.display().to_string(), why));
@@ -88,7 +78,7 @@ fn module(store: &ArtifactStore, path: &Path, bytes: u64) -> Result<Packed, Arti
     let entry = place.entry()?;
     let contents = Contents::new(entry.digest, vec![entry.clone()])?;
     keep(store, &contents, &BTreeMap::from([(entry.digest, place)]))?;
-    Ok(Packed { contents, media_type: None })
+    Ok(contents)
 }
 
 /// Puts blobs into the store.
@@ -236,8 +226,6 @@ fn plain(path: &Path) -> String {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Named {
-    #[serde(default)]
-    media_type: String,
     digest: String,
     #[serde(default)]
     annotations: BTreeMap<String, String>,
@@ -253,7 +241,7 @@ fn unreadable(what: &str, error: &serde_json::Error) -> ArtifactError {
 }
 
 /// An OCI layout (OCI image specification, "Image Layout").
-fn layout(store: &ArtifactStore, files: &Files, shown: &str) -> Result<Packed, ArtifactError> {
+fn layout(store: &ArtifactStore, files: &Files, shown: &str) -> Result<Contents, ArtifactError> {
     let index: LayoutIndex = serde_json::from_slice(&files.json("index.json")?)
         .map_err(|error| unreadable("index.json", &error))?;
     let [root] = index.manifests.as_slice() else {
@@ -269,12 +257,14 @@ fn layout(store: &ArtifactStore, files: &Files, shown: &str) -> Result<Packed, A
     };
     let mut places = BTreeMap::new();
     let mut entries = Vec::new();
-    let mut open = vec![root.digest.clone()];
-    while let Some(named) = open.pop() {
-        let name = format!("blobs/{}", named.replacen(':', "/", 1));
+    let of = root.digest.strip_prefix("sha256:").and_then(|hex| hex.parse::<Digest>().ok());
+    let root = of.ok_or_else(|| ArtifactError::unusable(shown, "no sha256 digest"))?;
+    let mut open = vec![(root, true)];
+    while let Some((digest, is_manifest)) = open.pop() {
+        let name = format!("blobs/sha256/{digest}");
         let place = files.place(&name)?.clone();
         let entry = place.entry()?;
-        if named != format!("sha256:{}", entry.digest) {
+        if entry.digest != digest {
             let why = format!("{name} has digest sha256:{}", entry.digest);
             return Err(ArtifactError::unusable(shown, why));
         }
@@ -285,17 +275,15 @@ fn layout(store: &ArtifactStore, files: &Files, shown: &str) -> Result<Packed, A
             let why = format!("it names more than {ARTIFACT_BLOBS_MAX} blobs");
             return Err(ArtifactError::unusable(shown, why));
         }
-        if entry.bytes <= MANIFEST_BYTES_MAX {
-            open.extend(image::names(&files.json(&name)?));
+        if is_manifest {
+            let named = image::named(&files.json(&name)?)?;
+            open.extend(named.into_iter().map(|it| (it.digest, it.is_manifest)));
         }
         entries.push(entry);
     }
-    let of = root.digest.strip_prefix("sha256:").and_then(|hex| hex.parse::<Digest>().ok());
-    let root_digest = of.ok_or_else(|| ArtifactError::unusable(shown, "no sha256 digest"))?;
-    let contents = Contents::new(root_digest, entries)?;
+    let contents = Contents::new(root, entries)?;
     keep(store, &contents, &places)?;
-    let media_type = if root.media_type.is_empty() { OCI_MANIFEST } else { &root.media_type };
-    Ok(Packed { contents, media_type: Some(media_type.to_owned()) })
+    Ok(contents)
 }
 
 #[derive(Debug, Deserialize)]
@@ -308,7 +296,7 @@ struct Saved {
 }
 
 /// What `docker save` writes: a manifest of its own kind, which becomes an OCI one.
-fn saved(store: &ArtifactStore, files: &Files, shown: &str) -> Result<Packed, ArtifactError> {
+fn saved(store: &ArtifactStore, files: &Files, shown: &str) -> Result<Contents, ArtifactError> {
     let images: Vec<Saved> = serde_json::from_slice(&files.json("manifest.json")?)
         .map_err(|error| unreadable("manifest.json", &error))?;
     let [image] = images.as_slice() else {
@@ -347,5 +335,5 @@ fn saved(store: &ArtifactStore, files: &Files, shown: &str) -> Result<Packed, Ar
     entries.push(root.clone());
     let contents = Contents::new(root.digest, entries)?;
     keep(store, &contents, &places)?;
-    Ok(Packed { contents, media_type: Some(OCI_MANIFEST.to_owned()) })
+    Ok(contents)
 }

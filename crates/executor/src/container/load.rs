@@ -63,13 +63,14 @@ async fn check(docker: &Docker, tag: &str, image: &ImageFiles) -> Result<(), Con
     }
     let config: Value = serde_json::from_slice(&image.config)
         .map_err(|e| ContainerError::Image { reason: shorten(e.to_string()) })?;
-    let wanted: Option<Vec<&str>> = config["rootfs"]["diff_ids"]
-        .as_array()
+    let wanted: Option<Vec<&str>> = config
+        .pointer("/rootfs/diff_ids")
+        .and_then(Value::as_array)
         .map(|layers| layers.iter().filter_map(Value::as_str).collect());
     let layers = found.root_fs.and_then(|it| it.layers).unwrap_or_default();
     let same = |wanted: Vec<&str>| layers.iter().map(String::as_str).eq(wanted);
-    if wanted.is_some_and(same) && config["architecture"].as_str() == found.architecture.as_deref()
-    {
+    let architecture = config.get("architecture").and_then(Value::as_str);
+    if wanted.is_some_and(same) && architecture == found.architecture.as_deref() {
         return Ok(());
     }
     Err(ContainerError::Image { reason: "the engine made another image of it".to_owned() })

@@ -1,8 +1,9 @@
 //! The runner: images loaded, containers begun and ended, calls made.
 //!
 //! Invariants: one container per application; at most `calls_max` of its calls run and
-//! `waiting_max` wait; a call that breaks because its container ended is made again on the next
-//! one, within its time and a few times at most. Calls must have no effects but their answer.
+//! `waiting_max` wait; a call that breaks because its container ended is made once more on the
+//! next one, within its time. Such calls go one after the other, so that the one that ends each
+//! container does not take the others along again. Calls must have no effects but their answer.
 
 use super::{
     call,
@@ -24,14 +25,12 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::{Semaphore, watch},
+    sync::{Mutex as AsyncMutex, Semaphore, watch},
     task::JoinHandle,
     time::{Instant, timeout_at},
 };
 use trustmesh_types::Digest;
 
-/// Times that a call is made.
-const TRIES_MAX: u32 = 4;
 /// Within this time after a broken connection it shows whether the container ended.
 const END_SHOWS: Duration = Duration::from_millis(500);
 
@@ -42,6 +41,8 @@ struct Instance {
     supervisor: JoinHandle<()>,
     calls: Semaphore,
     waiting: AtomicUsize,
+    /// Calls that are made once more take turns.
+    again: AsyncMutex<()>,
 }
 
 impl Drop for Instance {
@@ -133,6 +134,7 @@ impl ContainerRunner {
             supervisor: tokio::spawn(supervisor.run()),
             calls: Semaphore::new(self.0.engine.config.calls_max),
             waiting: AtomicUsize::new(0),
+            again: AsyncMutex::default(),
         });
         self.instances().insert(app.clone(), instance);
         let mut settled = known.clone();
@@ -225,22 +227,19 @@ impl ContainerRunner {
         let late = || ContainerError::Timeout { timeout };
         // The semaphore is never closed.
         let place = timeout_at(until, instance.calls.acquire()).await.map_err(|_| late())?;
-        let mut tries = 0;
-        let result = loop {
-            tries += 1;
+        let once = async || {
             let (address, incarnation) = running(&instance, until, app).await?;
             let called = timeout_at(until, call::call(address, &input, config)).await;
-            match called {
-                Err(_) => break Err(late()),
-                Ok(Err(broken @ ContainerError::Broken { .. })) if tries < TRIES_MAX => {
-                    if !ended(&instance, incarnation).await {
-                        break Err(broken);
-                    }
-                    tracing::debug!(app, %broken, "a call is made again on the next container");
-                }
-                Ok(result) => break result,
-            }
+            called.map_err(|_| late()).map(|result| (result, incarnation))
         };
+        let (mut result, incarnation) = once().await?;
+        if let Err(broken @ ContainerError::Broken { .. }) = &result
+            && ended(&instance, incarnation).await
+        {
+            tracing::debug!(app, %broken, "a call is made again on the next container");
+            let _turn = timeout_at(until, instance.again.lock()).await.map_err(|_| late())?;
+            (result, _) = once().await?;
+        }
         drop((place, waits));
         result
     }

@@ -92,13 +92,15 @@ async fn one_that_ends_is_begun_again_and_its_call_fails_over() {
         return;
     };
     case.start().await;
-    // Calls under way on a container that ends are made on the next one.
-    let (slow, _) = tokio::join!(case.call("sleep 1500"), async {
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        let brief = Duration::from_secs(3);
-        case.call_for("exit", brief).await
-    });
-    slow.unwrap();
+    // Calls under way on a container that ends are made on the next one, and the one that ends
+    // it not for ever.
+    let calls = ["sleep 1500", "exit", "sleep 1500"].map(|it| case.call(it));
+    let [first, exit, last] = futures::future::join_all(calls).await.try_into().unwrap();
+    first.unwrap();
+    last.unwrap();
+    let exit = exit.unwrap_err();
+    assert!(matches!(exit, ContainerError::Broken { got_bytes: 0, .. }), "{exit}");
+    assert!(exit.blames_application());
     assert_eq!(case.said("again").await, "again");
     case.end().await;
 }
@@ -108,16 +110,16 @@ async fn one_that_eats_its_memory_is_named_and_back() {
     let Some(case) = Case::of("one_that_eats_its_memory_is_named_and_back").await else { return };
     case.start().await;
     let mut states = case.runner.states("app").unwrap();
-    let eaten = case.call_for("eat", Duration::from_secs(20));
-    let ended = states.wait_for(|it| {
-        matches!(it, InstanceState::Restarting { why } | InstanceState::Failed { why }
-            if why.contains("64 MiB of memory"))
+    let watched = tokio::spawn(async move {
+        let named = |it: &InstanceState| {
+            matches!(it, InstanceState::Restarting { why } | InstanceState::Failed { why }
+                if why.contains("64 MiB of memory"))
+        };
+        tokio::time::timeout(Duration::from_secs(60), states.wait_for(named)).await.is_ok()
     });
-    let (eaten, ended) = tokio::join!(eaten, ended);
-    ended.unwrap();
-    eaten.unwrap_err();
-    let back = states.wait_for(|it| *it == InstanceState::Running);
-    tokio::time::timeout(Duration::from_secs(40), back).await.unwrap().unwrap();
+    let eaten = case.call("eat").await.unwrap_err();
+    assert!(matches!(eaten, ContainerError::Broken { .. }), "{eaten}");
+    assert!(watched.await.unwrap());
     assert_eq!(case.said("again").await, "again");
     case.end().await;
 }

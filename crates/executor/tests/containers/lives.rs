@@ -1,21 +1,12 @@
 //! How containers begin and end, and what an engine's end means.
 
-use super::{Case, config, engine::Engine, images, key, shared};
-use std::{path::Path, process::Command, time::Duration};
+use super::{Case, config, images, key};
+use fixtures::{Engine, engine_call, skipped};
+use std::time::Duration;
 use trustmesh_executor::{
     ContainerError, ContainerRunner,
     container::{EngineState, InstanceState},
 };
-
-/// Names of containers, or of networks, on an engine.
-fn names(socket: &Path, what: &str) -> String {
-    let host = format!("unix://{}", socket.display());
-    let (all, format) =
-        if what == "container" { (vec!["-a"], "{{.Names}}") } else { (vec![], "{{.Name}}") };
-    let mut docker = Command::new("docker");
-    let listed = docker.args(["-H", &host, what, "ls", "--format", format]).args(all).output();
-    String::from_utf8(listed.unwrap().stdout).unwrap()
-}
 
 #[tokio::test]
 async fn one_that_does_not_begin_says_why() {
@@ -46,10 +37,13 @@ async fn an_image_is_what_its_files_are_or_refused() {
     case.runner.load(&plain).await.unwrap();
     case.runner.load(&plain).await.unwrap();
     case.runner.remove_image(&plain.manifest).await.unwrap();
+    // A layer that is none, and one that is not the one that the configuration names.
     let mut other = images::image(folder.path(), "other", true);
-    // A layer that is not the one that the configuration names.
-    let path = other.layers[0].path.clone();
-    std::fs::write(&path, b"no layer at all").unwrap();
+    let good = std::mem::replace(&mut other.layers, plain.layers.clone());
+    let error = case.runner.load(&other).await.unwrap_err();
+    assert!(matches!(error, ContainerError::Image { .. }), "{error}");
+    other.layers = good;
+    std::fs::write(&other.layers[0].path, b"no layer at all").unwrap();
     other.layers[0].bytes = 15;
     let error = case.runner.load(&other).await.unwrap_err();
     assert!(matches!(error, ContainerError::Image { .. }), "{error}");
@@ -61,25 +55,23 @@ async fn an_image_is_what_its_files_are_or_refused() {
 #[tokio::test]
 async fn what_a_node_left_goes_and_what_another_has_stays() {
     let test = "what_a_node_left_goes_and_what_another_has_stays";
-    let Some(other) = Case::of("another-node-of-the-same-engine").await else {
-        println!("SKIPPED {test}: no container engine");
-        return;
-    };
-    let Ok(socket) = shared() else { return };
+    let Some(left) = Case::of(test).await else { return };
+    let socket = &fixtures::engine(test).unwrap();
+    let other = Case::on(socket.clone(), "another-node-of-the-same-engine").await;
     other.start().await;
-    let left = Case::of(test).await.unwrap();
     left.start().await;
     let name = |node: &str| format!("trustmesh-{}-app", &key(node)[..12]);
     let (mine, others) = (name(test), name("another-node-of-the-same-engine"));
-    assert!(names(socket, "container").contains(&mine));
+    let listed = |what| engine_call(socket, "GET", what);
+    assert!(listed("/containers/json?all=1").contains(&mine));
     // A process that is killed ends nothing.
     let killed = left.runner.clone();
     drop(left);
     drop(killed);
     let next = ContainerRunner::new(config(socket.clone(), test));
     assert_eq!(next.clean_up().await.unwrap(), 1);
-    for what in ["container", "network"] {
-        let names = names(socket, what);
+    for what in ["/containers/json?all=1", "/networks"] {
+        let names = listed(what);
         assert!(!names.contains(&mine), "{what}: {names}");
         assert!(names.contains(&others), "{what}: {names}");
     }
@@ -92,7 +84,7 @@ async fn an_engine_that_goes_away_is_said_and_comes_back_by_itself() {
     let test = "an_engine_that_goes_away_is_said_and_comes_back_by_itself";
     let mut engine = match Engine::start() {
         Ok(engine) => engine,
-        Err(why) => return println!("SKIPPED {test}: no container engine: {why}"),
+        Err(why) => return skipped(test, &format!("no container engine: {why}")),
     };
     let case = Case::on(engine.socket(), test).await;
     case.start().await;

@@ -3,43 +3,21 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
     clippy::indexing_slicing,
     reason = "a test stops at the first surprise, helpers included"
 )]
 
 mod behaviour;
-mod engine;
 mod images;
 mod lives;
 
-use std::{
-    path::PathBuf,
-    sync::{Mutex, OnceLock},
-    time::Duration,
-};
+use std::{path::PathBuf, time::Duration};
 use tempfile::TempDir;
 use trustmesh_executor::{
     ContainerConfig, ContainerError, ContainerRunner,
     container::{ContainerOutput, ImageFiles, InstanceSpec},
 };
 use trustmesh_types::Digest;
-
-/// An engine that all tests but those that end it share; or why there is none.
-fn shared() -> &'static Result<PathBuf, String> {
-    static SHARED: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    static ENGINE: Mutex<Option<engine::Engine>> = Mutex::new(None);
-    SHARED.get_or_init(|| {
-        if let Some(given) = std::env::var_os("TRUSTMESH_TEST_DOCKER_SOCKET") {
-            return Ok(given.into());
-        }
-        let started = engine::Engine::start()?;
-        let socket = started.socket();
-        *ENGINE.lock().unwrap() = Some(started);
-        Ok(socket)
-    })
-}
 
 /// A runner with an image that is loaded, for a node of its own.
 struct Case {
@@ -69,13 +47,7 @@ impl Case {
 
     /// The same for a test; `None` where no engine can run.
     async fn of(test: &str) -> Option<Self> {
-        match shared() {
-            Ok(socket) => Some(Self::on(socket.clone(), test).await),
-            Err(why) => {
-                println!("SKIPPED {test}: no container engine: {why}");
-                None
-            }
-        }
+        Some(Self::on(fixtures::engine(test)?, test).await)
     }
 
     fn spec(&self) -> InstanceSpec {

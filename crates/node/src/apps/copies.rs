@@ -16,6 +16,7 @@ use trustmesh_client::Client;
 use trustmesh_consensus::Handle;
 use trustmesh_data::artifacts::{
     ArtifactError, ArtifactStore, ObtainOptions, Source, Wanted, architectures, obtain,
+    oci::{Reference, Registry, RegistrySource},
 };
 use trustmesh_executor::{ContainerRunner, WasmRunner};
 use trustmesh_types::{
@@ -36,6 +37,8 @@ pub(crate) struct Parts {
     pub(crate) runner: WasmRunner,
     /// Runs containers.
     pub(crate) containers: ContainerRunner,
+    /// Registries that artifacts may be fetched from.
+    pub(crate) registries: Vec<Registry>,
     /// The driver, which hears what becomes of containers.
     pub(crate) tell: mpsc::UnboundedSender<Input>,
     /// Speaks to other nodes.
@@ -127,11 +130,24 @@ impl Apps {
     }
 
     fn sources(&self, wanted: &Obtain) -> Vec<Arc<dyn Source>> {
-        let Parts { client, key, ledger, .. } = &self.0.parts;
+        let Parts { client, key, ledger, registries, .. } = &self.0.parts;
         let state = ledger.state();
         let info = |node: &PublicKey| -> Option<NodeInfo> { state.node(node).map(|it| it.info) };
         let peers = wanted.sources.iter().filter_map(info);
-        peers.map(|info| Peer::new(client, key, &info) as Arc<dyn Source>).collect()
+        let mut sources: Vec<Arc<dyn Source>> =
+            peers.map(|info| Arc::new(Peer::new(client, key, &info)) as Arc<dyn Source>).collect();
+        let named = wanted.registry.as_deref().map(str::parse::<Reference>).and_then(Result::ok);
+        if let Some(named) = named {
+            // Only one that this node's operator allows: a publisher names what they like.
+            match registries.iter().find(|it| it.host() == named.host()) {
+                Some(registry) => {
+                    let source = RegistrySource::new(registry.clone(), named.repository().clone());
+                    sources.push(Arc::new(source));
+                }
+                None => tracing::debug!(%named, "its registry is not among [[registries]]"),
+            }
+        }
+        sources
     }
 
     /// Makes an application ready to run tasks.

@@ -17,3 +17,4 @@ mod peers;
 
 pub(crate) use copies::{Apps, Parts};
 pub(crate) use modules::Failed;
+pub use peers::Peer;

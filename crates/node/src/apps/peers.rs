@@ -3,13 +3,13 @@
 
 use bytes::Bytes;
 use futures::{FutureExt as _, future::BoxFuture};
-use std::{ops::Range, sync::Arc};
+use std::ops::Range;
 use trustmesh_client::{Client, Endpoint};
 use trustmesh_data::artifacts::{Pieces, Source};
 use trustmesh_types::{Digest, PublicKey, SecretKey, contents::BlobEntry, records::NodeInfo};
 
 /// A node that may hold an artifact.
-pub(super) struct Peer {
+pub struct Peer {
     client: Client,
     key: SecretKey,
     endpoint: Endpoint,
@@ -18,13 +18,14 @@ pub(super) struct Peer {
 
 impl Peer {
     /// The node of a description, asked in the name of `key`.
-    pub(super) fn new(client: &Client, key: &SecretKey, info: &NodeInfo) -> Arc<Self> {
-        Arc::new(Self {
+    #[must_use]
+    pub fn new(client: &Client, key: &SecretKey, info: &NodeInfo) -> Self {
+        Self {
             client: client.clone(),
             key: key.clone(),
             endpoint: Endpoint::of_node(info),
             name: format!("{} ({})", info.name, PublicKey::short(&info.key)),
-        })
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
 };
+use trustmesh_data::artifacts::oci::RegistryConfig;
 use trustmesh_types::genesis::Genesis;
 
 /// A node's configuration.
@@ -40,6 +41,10 @@ pub struct NodeConfig {
     /// The container engine.
     #[serde(default)]
     pub containers: Containers,
+    /// Registries that artifacts may be fetched from. What names another one is fetched from
+    /// nodes alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub registries: Vec<RegistryConfig>,
     /// How long history is kept.
     #[serde(default)]
     pub retention: Retention,
@@ -225,6 +230,27 @@ impl Testing {
 }
 
 impl NodeConfig {
+    /// A node with the defaults.
+    #[must_use]
+    pub fn new(genesis: impl Into<PathBuf>, key: impl Into<PathBuf>, listen: Listen) -> Self {
+        Self {
+            data_dir: "data".into(),
+            genesis: genesis.into(),
+            key: key.into(),
+            join: None,
+            stop_with_stdin: false,
+            listen,
+            http: HttpLimits::default(),
+            admission: Admission::default(),
+            storage: Storage::default(),
+            containers: Containers::default(),
+            registries: Vec::new(),
+            retention: Retention::default(),
+            log: Log::default(),
+            testing: Testing::default(),
+        }
+    }
+
     /// Reads a configuration file, with `TRUSTMESH_NODE_*` variables of the environment
     /// put over it.
     ///
@@ -254,9 +280,11 @@ impl NodeConfig {
         let mut config = Self::deserialize(table).map_err(invalid)?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let paths = [&mut config.data_dir, &mut config.genesis, &mut config.key];
-        for file in paths.into_iter().chain(&mut config.join) {
+        let optional = config.join.iter_mut().chain(&mut config.containers.socket);
+        for file in paths.into_iter().chain(optional) {
             *file = folder.join(&*file);
         }
+        config.registries.iter_mut().for_each(|it| it.resolve(folder));
         config.check(path)?;
         Ok(config)
     }

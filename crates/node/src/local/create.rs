@@ -3,9 +3,7 @@
 use super::error::{LocalError, io};
 use crate::{
     clock::now_ms,
-    config::{
-        Admission, Containers, HttpLimits, Listen, Log, NodeConfig, Retention, Storage, Testing,
-    },
+    config::{Containers, Listen, NodeConfig, Retention},
     guard, keystore,
 };
 use std::{
@@ -13,6 +11,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
 };
+use trustmesh_data::artifacts::oci::RegistryConfig;
 use trustmesh_types::{
     SecretKey,
     genesis::{GENESIS_VERSION, Genesis, Parameters},
@@ -36,6 +35,10 @@ pub struct LocalOptions {
     pub retention: Retention,
     /// What the nodes can run.
     pub runtimes: Vec<Runtime>,
+    /// Their container engine.
+    pub containers: Containers,
+    /// Registries that they may fetch artifacts from.
+    pub registries: Vec<RegistryConfig>,
     /// Labels, each with the values that the nodes get in turn.
     pub labels: BTreeMap<String, Vec<String>>,
 }
@@ -53,6 +56,8 @@ impl Default for LocalOptions {
             },
             retention: Retention::default(),
             runtimes: vec![Runtime::Wasm],
+            containers: Containers::default(),
+            registries: Vec::new(),
             labels: BTreeMap::from([("zone".to_owned(), vec!["local".to_owned()])]),
         }
     }
@@ -169,19 +174,10 @@ fn make_node(
         http_address: listen.http.to_string(),
     };
     let config = NodeConfig {
-        data_dir: "data".into(),
-        genesis: "../genesis.json".into(),
-        key: "node.key".into(),
-        join: None,
-        listen,
-        http: HttpLimits::default(),
-        admission: Admission::default(),
-        storage: Storage::default(),
-        containers: Containers::default(),
+        containers: options.containers.clone(),
+        registries: options.registries.clone(),
         retention: options.retention,
-        log: Log::default(),
-        testing: Testing::default(),
-        stop_with_stdin: false,
+        ..NodeConfig::new("../genesis.json", "node.key", listen)
     };
     let path = folder.join("node.toml");
     let text =

@@ -31,6 +31,8 @@ const ROOMS: [&str; 15] = [
     "cli",
 ];
 const ADAPTERS: [&str; 4] = ["consensus", "executor", "data", "delivery"];
+/// Beside the rooms, of which they use none.
+const TOOLS: [&str; 2] = ["fixtures", "xtask"];
 const PREFIX: &str = "trustmesh-";
 
 /// Checks the manifest of the crate at `folder`.
@@ -57,7 +59,7 @@ fn problems_of(room: Option<&str>, manifest: &Table) -> Vec<String> {
     }
     let place = room.and_then(position);
     match room {
-        Some(name) if place.is_none() && name != "xtask" => {
+        Some(name) if place.is_none() && !TOOLS.contains(&name) => {
             problems.push(format!(
                 "`{name}` is not in the list of rooms (crates/xtask/src/tidy/rooms.rs)"
             ));

@@ -1,18 +1,18 @@
 //! `app validate` and `app deploy`.
 
-use super::{DeployArgs, SourceArgs, changes, source::Source, wait};
+use super::{DeployArgs, SourceArgs, changes, registry, source::Source, wait};
 use crate::{
     context::Context,
     failure::{Done, Failure},
     output::{Progress, Table, units},
 };
-use std::{collections::BTreeSet, ops::Range};
-use trustmesh_client::Upload;
-use trustmesh_types::{contents::BlobEntry, records::AppManifest};
+use std::{collections::BTreeSet, ops::Range, path::Path};
+use trustmesh_client::{Included, Operator, Upload};
+use trustmesh_types::{AppId, Contents, contents::BlobEntry, records::AppManifest};
 
 /// Checks what would be deployed.
 pub(super) async fn validate(context: &Context, args: &SourceArgs) -> Done {
-    let source = Source::read(args)?;
+    let source = Source::read(context, args).await?;
     context.printer.answer(&source.manifest, |it| {
         Table::pairs([
             ("name", it.id.to_string()),
@@ -49,10 +49,30 @@ pub(super) fn grants(manifest: &AppManifest) -> String {
 
 /// Uploads an artifact, puts the application on the ledger, and waits for the nodes.
 pub(super) async fn deploy(context: &Context, args: &DeployArgs) -> Done {
-    let source = Source::read(&args.source)?;
-    let Source { manifest, contents, store, .. } = &source;
+    let source = Source::read(context, &args.source).await?;
     let operator = context.operator()?;
-    let (id, bytes) = (manifest.id.clone(), contents.bytes());
+    let included = put(context, &operator, &source).await?;
+    let (id, bytes) = (&source.manifest.id, source.contents.bytes());
+    wait(&operator, id, args.no_wait).await;
+    let done = format!("application {id} is deployed: {}", units::bytes(bytes));
+    changes::answer(context, done, &included)
+}
+
+/// Puts what a file describes on the nodes and the ledger, without waiting for the nodes.
+pub async fn deploy_file(
+    context: &Context,
+    operator: &Operator,
+    file: &Path,
+) -> Done<(AppId, Contents)> {
+    let source = Source::read(context, &SourceArgs::of(file)).await?;
+    put(context, operator, &source).await?;
+    Ok((source.manifest.id, source.contents))
+}
+
+async fn put(context: &Context, operator: &Operator, source: &Source) -> Done<Included> {
+    let Source { manifest, contents, store, .. } = source;
+    registry::push(context, source).await?;
+    let (id, bytes) = (&manifest.id, contents.bytes());
     let progress = Progress::bar(bytes, "uploading");
     let read = |entry: &BlobEntry, range: Range<u64>| {
         store.read(&entry.digest, range).map(|it| it.to_vec()).map_err(|e| e.to_string())
@@ -65,8 +85,5 @@ pub(super) async fn deploy(context: &Context, args: &DeployArgs) -> Done {
     };
     let receipts = operator.upload(&upload).await.map_err(|e| Failure::from(e).at(id.as_str()))?;
     drop(progress);
-    let included = operator.deploy(manifest.clone(), receipts).await?;
-    wait(&operator, &id, args.no_wait).await;
-    let done = format!("application {id} is deployed: {}", units::bytes(bytes));
-    changes::answer(context, done, &included)
+    Ok(operator.deploy(manifest.clone(), receipts).await?)
 }

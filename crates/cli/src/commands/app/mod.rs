@@ -2,13 +2,17 @@
 //!
 //! - `source`: what is to be deployed: `app.yaml`, or an artifact and flags;
 //! - `deploy`: checked, uploaded, put on the ledger, waited for;
+//! - `registry`: images taken from registries, artifacts put into them;
 //! - `show`: the ledger's record, and what each node says;
 //! - `logs`: the ends of their logs.
 
 mod deploy;
 mod logs;
+mod registry;
 mod show;
 mod source;
+
+pub use self::deploy::deploy_file;
 
 use super::{
     changes,
@@ -116,6 +120,20 @@ pub struct SourceArgs {
     /// Declare that equal inputs may give different outputs
     #[arg(long)]
     nondeterministic: bool,
+}
+
+impl SourceArgs {
+    /// An application's file, which says all.
+    fn of(file: &std::path::Path) -> Self {
+        Self {
+            file: file.to_owned(),
+            name: None,
+            app_version: None,
+            cpu: None,
+            memory: None,
+            nondeterministic: false,
+        }
+    }
 }
 
 /// What to deploy.

@@ -1,9 +1,10 @@
-//! What is to be deployed: an application's file, or an artifact and flags; its artifact packed
-//! into a store of its own, and checked as nodes will.
+//! What is to be deployed: an application's file, or an artifact and flags; its artifact, from a
+//! file or a registry, packed into a store of its own, and checked as nodes will.
 
-use super::SourceArgs;
+use super::{SourceArgs, registry};
 use crate::{
     commands::parse,
+    context::Context,
     failure::{Done, Failure},
 };
 use std::{
@@ -13,7 +14,11 @@ use std::{
 };
 use tempfile::TempDir;
 use trustmesh_api::app_file::{self, AppFile, REQUIREMENTS_DEFAULT};
-use trustmesh_data::artifacts::{ArtifactError, ArtifactStore, architectures, module, pack};
+use trustmesh_data::artifacts::{
+    ArtifactError, ArtifactStore, architectures, module,
+    oci::{Reference, Tag},
+    pack,
+};
 use trustmesh_executor::WasmRunner;
 use trustmesh_types::{
     AppId, Contents,
@@ -28,24 +33,52 @@ pub(super) struct Source {
     pub(super) manifest: AppManifest,
     pub(super) contents: Contents,
     pub(super) store: ArtifactStore,
+    /// Where to put it, beside the nodes.
+    pub(super) push: Option<(Reference, Tag)>,
     /// Where the store is; gone with it.
     _folder: TempDir,
 }
 
 impl Source {
     /// Reads, packs and checks what the arguments name.
-    pub(super) fn read(args: &SourceArgs) -> Done<Self> {
-        let file = file(args)?;
+    pub(super) async fn read(context: &Context, args: &SourceArgs) -> Done<Self> {
+        let mut file = file(args)?;
         let folder = tempfile::tempdir().map_err(Failure::failed)?;
-        let store = ArtifactStore::open(folder.path(), ARTIFACT_BYTES_MAX)
+        let store = ArtifactStore::open(&folder.path().join("store"), ARTIFACT_BYTES_MAX)
             .map_err(|e| Failure::failed(e.to_string()))?;
+        let push =
+            file.registry.take().map(|to| registry::target(&to, &file.version)).transpose()?;
         let path = beside(&args.file, &file.artifact);
-        check_length(&path)?;
-        if looks_like_module(&path) {
-            check_module(&path, &parse::read(&path)?)?;
+        let key = file.cosign_key.as_deref().map(|key| beside(&args.file, key));
+        let (path, packed) = match registry::reference(&path, &file.artifact)? {
+            Some(reference) => {
+                let layout = folder.path().join("layout");
+                registry::pull(context, &reference, &layout, key.as_deref()).await?;
+                let packed = pack(&store, &layout);
+                // The store has it.
+                std::fs::remove_dir_all(&layout).map_err(Failure::failed)?;
+                file.registry = Some(registry::name(&reference));
+                (PathBuf::from(reference.to_string()), packed)
+            }
+            None if key.is_some() => {
+                let message = format!("cosign_key is set, and {} is a file", path.display());
+                return Err(Failure::usage(message).advise(
+                    "cosign keeps its signatures in a registry: name the image there as artifact",
+                ));
+            }
+            None => {
+                check_length(&path)?;
+                if looks_like_module(&path) {
+                    check_module(&path, &parse::read(&path)?)?;
+                }
+                let packed = pack(&store, &path);
+                (path, packed)
+            }
+        };
+        if let Some((to, _)) = &push {
+            file.registry = Some(registry::name(to));
         }
-        let packed = pack(&store, &path).map_err(|error| unusable(&path, &error))?;
-        let contents = packed.contents;
+        let contents = packed.map_err(|error| unusable(&path, &error))?;
         let there = architectures(&store, &contents).map_err(|error| unusable(&path, &error))?;
         check_kind(&file, &there, &path)?;
         if file.runtime == Runtime::Wasm && !looks_like_module(&path) {
@@ -53,7 +86,7 @@ impl Source {
             check_module(&path, &bytes)?;
         }
         let manifest = manifest(file, &contents, there)?;
-        Ok(Self { manifest, contents, store, _folder: folder })
+        Ok(Self { manifest, contents, store, push, _folder: folder })
     }
 }
 
@@ -81,6 +114,7 @@ fn file(args: &SourceArgs) -> Done<AppFile> {
         runtime,
         artifact: String::new(),
         registry: None,
+        cosign_key: None,
         requirements: Resources {
             cpu_millis: args.cpu.unwrap_or(default.cpu_millis),
             memory_bytes: args.memory.map_or(default.memory_bytes, |it| it.saturating_mul(MIB)),

@@ -18,6 +18,13 @@ pub enum BenchCommand {
     #[command(after_help = "Example:
   trustmesh bench throughput --concurrency 256")]
     Throughput(ThroughputArgs),
+    /// Applications: how long until all nodes run one, what a call costs, how fast nodes fetch
+    #[command(after_help = "Example:
+  trustmesh bench apps
+  trustmesh bench apps --image thermometer.tar --registry 127.0.0.1:5000
+
+The image must answer as docs/applications.md says; `cargo run -p fixtures --example image` makes one.")]
+    Apps(AppsArgs),
     /// What others notice of one member that floods through all nodes
     #[command(after_help = "Example:
   trustmesh bench flood --requests 500 -o json")]
@@ -105,6 +112,29 @@ pub struct CrashArgs {
 fn rate(text: &str) -> Result<f64, String> {
     let rate: f64 = text.parse().map_err(|_| "write a number, as in 2.5".to_owned())?;
     if (0.01..=1_000.0).contains(&rate) { Ok(rate) } else { Err("use 0.01 to 1000".to_owned()) }
+}
+
+/// How applications are measured.
+#[derive(Debug, Args)]
+pub struct AppsArgs {
+    /// Nodes
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(4..=16))]
+    pub nodes: u16,
+    /// Image of a container that passes its data on; without one, modules alone are measured
+    #[arg(long, value_name = "FILE")]
+    pub image: Option<PathBuf>,
+    /// Registry to put the image into first, as HOST:PORT
+    #[arg(long, value_name = "HOST", requires = "image")]
+    pub registry: Option<String>,
+    /// Unix socket of the container engine [default: Docker's or Podman's usual one]
+    #[arg(long, value_name = "FILE", requires = "image")]
+    pub container_socket: Option<PathBuf>,
+    /// Calls of a container and of a module, one after the other
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    pub calls: u32,
+    /// Bytes of the module that nodes fetch from each other
+    #[arg(long, default_value_t = 64_000_000, value_parser = clap::value_parser!(u64).range(1_000_000..67_000_000))]
+    pub module_bytes: u64,
 }
 
 /// How idleness is measured.

@@ -58,7 +58,7 @@ pub async fn run(context: &Context, args: &IdleArgs) -> Done {
     let unusual = Unusual {
         idle_interval_ms: args.idle_interval_ms,
         leader_timeout_ms: args.leader_timeout_ms,
-        blocks_kept: None,
+        ..Unusual::default()
     };
     let measuring = async |load: &mut Load| measure(args, load).await;
     let report = load::measured_on(args.nodes, unusual, measuring).await?;

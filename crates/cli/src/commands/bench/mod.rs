@@ -4,6 +4,7 @@
 //! A benchmark, not a test: it reports what it finds beside the target, and its exit code
 //! says only whether every request and transaction came through.
 
+mod apps;
 mod arguments;
 mod byzantine;
 mod crash;
@@ -31,6 +32,7 @@ pub async fn run(context: &Context, command: BenchCommand) -> Done {
     match command {
         BenchCommand::Latency(args) if args.simulated => simulated::run(context, &args).await,
         BenchCommand::Latency(args) => latency::run(context, &args).await,
+        BenchCommand::Apps(args) => apps::run(context, &args).await,
         BenchCommand::Idle(args) => idle::run(context, &args).await,
         BenchCommand::Soak(args) => soak::run(context, &args).await,
         BenchCommand::Throughput(args) => throughput::run(context, &args).await,

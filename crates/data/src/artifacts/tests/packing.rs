@@ -34,9 +34,9 @@ fn a_module_is_its_own_artifact() {
     std::fs::write(&path, &wasm).unwrap();
     let store = open(&dir.path().join("store"));
     let packed = pack(&store, &path).unwrap();
-    assert_eq!(packed.contents, Contents::of_module(&wasm).unwrap());
-    assert_eq!((packed.media_type, store.holds(&packed.contents.digest())), (None, true));
-    assert_eq!(module(&store, &packed.contents).unwrap(), wasm);
+    assert_eq!(packed, Contents::of_module(&wasm).unwrap());
+    assert!(store.holds(&packed.digest()));
+    assert_eq!(module(&store, &packed).unwrap(), wasm);
 }
 
 /// As Docker 20.10 saves: layers in folders of their own, equal ones as links.
@@ -58,8 +58,8 @@ fn what_docker_saves_becomes_an_image_and_always_the_same() {
     archive(&path, files, &[("bb/layer.tar", "../aa/layer.tar")]);
     let store = open(&dir.path().join("store"));
     let packed = pack(&store, &path).unwrap();
-    assert!(store.holds(&packed.contents.digest()));
-    let image = Image::pick(&store, &packed.contents, "x86_64").unwrap();
+    assert!(store.holds(&packed.digest()));
+    let image = Image::pick(&store, &packed, "x86_64").unwrap();
     assert_eq!(image.config, config);
     let layers: Vec<Digest> = image.layers.iter().map(|layer| layer.digest).collect();
     assert_eq!(layers, [Digest::of(&layer); 2]);
@@ -93,8 +93,8 @@ fn a_layout_is_the_same_as_a_folder_and_as_an_archive() {
     let store = open(&dir.path().join("store"));
     let (one, two) = (pack(&store, &tar).unwrap(), pack(&store, &layout).unwrap());
     assert_eq!(one, two);
-    assert_eq!(one.contents.root(), Digest::of(&manifest));
-    Image::pick(&store, &one.contents, "x86_64").unwrap();
+    assert_eq!(one.root(), Digest::of(&manifest));
+    Image::pick(&store, &one, "x86_64").unwrap();
     // A blob under another's name.
     std::fs::write(layout.join(name(&layer)), b"other").unwrap();
     let error = pack(&store, &layout).unwrap_err().to_string();

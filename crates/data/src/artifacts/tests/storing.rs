@@ -98,7 +98,7 @@ fn a_blob_goes_with_the_last_artifact_that_names_it() {
     let second = artifact(&[two.clone(), shared.clone()]);
     let store = open(dir.path());
     keep(&store, &first, &[one, shared.clone()]);
-    keep(&store, &second, &[two.clone()]);
+    keep(&store, &second, std::slice::from_ref(&two));
     assert!(store.holds(&second.digest()), "what was there is not wanted again");
     assert_eq!(store.usage().0, (CHUNK + 1 + 5 + 6) as u64);
     store.remove(&first.digest()).unwrap();
