@@ -1,12 +1,21 @@
-//! Workflows as operators write them, in YAML and JSON, and the JSON of applications.
+//! Workflows and applications as operators write them, in YAML and JSON, the JSON of applications,
+//! and names and signatures of images.
 
+use bytes::Bytes;
 use crate::{Decoder, choose, memory::bounded};
 use serde_json::{Map, Value, json};
-use trustmesh_api::{definition, duration};
-use trustmesh_types::{canonical, codec, workflow::Workflow};
+use trustmesh_api::{app_file, definition, duration};
+use trustmesh_data::artifacts::{cosign, oci::Reference};
+use trustmesh_types::{Digest, canonical, codec, workflow::Workflow};
 
 /// What the first byte chooses from.
-pub const DECODERS: &[Decoder] = &[("workflow", workflow), ("canonical", canonical_json)];
+pub const DECODERS: &[Decoder] = &[
+    ("workflow", workflow),
+    ("canonical", canonical_json),
+    ("app", app),
+    ("image", image),
+    ("cosign", signatures),
+];
 
 /// One input.
 pub fn run(data: &[u8]) {
@@ -24,6 +33,32 @@ fn workflow(bytes: &[u8]) {
     let written = written(&workflow);
     let again = definition::read(&written, None);
     assert_eq!(again.as_ref(), Ok(&workflow), "written as a definition: {written}");
+}
+
+fn app(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(app) = bounded("app file", bytes.len(), || app_file::read(text)) else { return };
+    assert_eq!(app_file::read(text).as_ref(), Ok(&app), "the same text means the same");
+}
+
+fn image(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let read = || text.parse::<Reference>();
+    let Ok(reference) = bounded("reference", bytes.len(), read) else { return };
+    assert_eq!(reference.to_string().parse().as_ref(), Ok(&reference), "its name names it");
+}
+
+/// A key that signed nothing here.
+const SOMEBODY: &str = "-----BEGIN PUBLIC KEY-----
+MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEaxfR8uEsQkf4vOblY6RA8ncDfYEt
+6zOg9KE5RdiYwpZP40Li/hp/m47n60p8D54WK84zV2sxXs7LtkBoN79R9Q==
+-----END PUBLIC KEY-----
+";
+
+fn signatures(bytes: &[u8]) {
+    let (image, payload) = (Digest::of(b"image"), Bytes::copy_from_slice(bytes));
+    let verify = || cosign::verify(&image, SOMEBODY, bytes, &[payload.clone()]);
+    bounded("cosign", bytes.len(), verify).expect_err("nobody signed it");
 }
 
 /// The workflow as a definition, by hand: nothing of the product writes one.

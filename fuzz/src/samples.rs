@@ -230,3 +230,24 @@ pub fn envelopes() -> Vec<Envelope> {
     ];
     messages.map(|message| Envelope { version: MESSAGE_VERSION, message }).into()
 }
+
+/// An application in a container, with all that a file may say.
+pub const APP: &str = "name: thermometer
+version: 1.2.0
+runtime: container
+artifact: registry.example/team/thermometer:1.2
+registry: registry.example/team/thermometer
+cosign_key: cosign.pub
+resources: { cpu: 0.25, memory: 64MiB, disk: 16MiB }
+architectures: [x86_64]
+deterministic: false
+grants:
+  clock: true
+  random: true
+  network: [\"api.example:443\"]
+  environment: { LOG_LEVEL: info }
+health: { start_timeout: 30s }
+";
+
+/// A manifest of cosign's signatures.
+pub const SIGNATURES: &str = r#"{"schemaVersion":2,"layers":[{"mediaType":"application/vnd.dev.cosign.simplesigning.v1+json","size":2,"digest":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","annotations":{"dev.cosignproject.cosign/signature":"MEUCIQ=="}}]}"#;

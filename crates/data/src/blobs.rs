@@ -29,8 +29,6 @@ pub enum BlobKind {
     Input,
     /// A task's output.
     Output,
-    /// An application's module.
-    Artifact,
     /// A result sealed to its device.
     Sealed,
     /// Anything else, also what a newer program wrote.
@@ -42,7 +40,6 @@ impl BlobKind {
         match self {
             Self::Input => 1,
             Self::Output => 2,
-            Self::Artifact => 3,
             Self::Sealed => 4,
             Self::Other => 0,
         }
@@ -52,7 +49,6 @@ impl BlobKind {
         match code {
             1 => Self::Input,
             2 => Self::Output,
-            3 => Self::Artifact,
             4 => Self::Sealed,
             _ => Self::Other,
         }

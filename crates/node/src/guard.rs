@@ -22,6 +22,8 @@ use trustmesh_types::{NetworkId, PublicKey};
 
 /// Format of the directory that this program reads and writes.
 const FORMAT: u32 = 1;
+/// Where artifacts of applications are, in a data directory.
+pub(crate) const ARTIFACTS: &str = "artifacts";
 /// A process that was killed holds its lock until its last thread is gone, which can be a
 /// moment after it is dead for whoever killed it and starts it again.
 const LOCK_WAIT: Duration = Duration::from_secs(2);

@@ -7,7 +7,7 @@ use crate::{
     driver::{Control, Deeds, Driver, completions},
     error::{BindError, NodeError},
     feed::Feed,
-    guard::{DataGuard, parts::Layout, seal},
+    guard::{ARTIFACTS, DataGuard, parts::Layout, seal},
     history::History,
     http::{self, App},
     inspect,
@@ -134,7 +134,7 @@ pub(crate) fn store_path(config: &NodeConfig) -> PathBuf {
 
 /// Where artifacts of applications are.
 fn artifacts_path(config: &NodeConfig) -> PathBuf {
-    config.data_dir.join("artifacts")
+    config.data_dir.join(ARTIFACTS)
 }
 
 /// Runs a node on the current runtime until it is told to stop.

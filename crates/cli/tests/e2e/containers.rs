@@ -8,6 +8,7 @@ use crate::{
 use fixtures::{Engine, ScratchImage, engine_call, skipped};
 use serde_json::{Value, json};
 use std::{path::Path, time::Duration};
+use trustmesh_node::local::LocalNetwork;
 
 const MENDED: Duration = Duration::from_secs(60);
 
@@ -33,18 +34,20 @@ fn ordered(mesh: &Mesh, key: &str, order: &str) -> Value {
     mesh.fed(&args, &json!([order]).to_string()).json()["outputs"]["c"].clone()
 }
 
-fn containers(socket: &Path) -> Vec<String> {
+/// How the engine names what the nodes have on it, the first node's first.
+fn prefixes(mesh: &Mesh) -> Vec<String> {
+    let network = LocalNetwork::open(&mesh.folder()).expect("the mesh's folder");
+    let name = |key: String| format!("trustmesh-{}", &key[..12]);
+    network.nodes().iter().map(|node| name(node.info.key.to_string())).collect()
+}
+
+/// The nodes' containers; an engine that is given may have others.
+fn containers(mesh: &Mesh, socket: &Path) -> Vec<String> {
     let listed = engine_call(socket, "GET", "/containers/json?all=1");
     let listed: Vec<Value> = serde_json::from_str(&listed).expect("JSON");
     let names = listed.iter().map(|it| it["Names"][0].as_str().expect("a name").to_owned());
-    names.collect()
-}
-
-fn key_of(mesh: &Mesh, index: usize) -> String {
-    let nodes = mesh.run(&["node", "list", "-o", "json"]).json();
-    let name = format!("node-{}", index + 1);
-    let found = nodes.as_array().and_then(|all| all.iter().find(|it| it["info"]["name"] == *name));
-    found.and_then(|it| it["info"]["key"].as_str()).expect("a key").to_owned()
+    let own = prefixes(mesh);
+    names.filter(|name| own.iter().any(|own| name[1..].starts_with(own))).collect()
 }
 
 #[test]
@@ -59,14 +62,10 @@ fn containers_and_modules_mix_and_what_ends_is_begun_again() {
 
     // Every container is killed while a call is under way: it is made again on the next one.
     let answer = std::thread::scope(|scope| {
-        let slow = scope.spawn(|| ordered(&mesh, &key, "sleep 2500"));
-        let working = || {
-            let running = mesh.run(&["request", "list", "-o", "json"]).json();
-            running.as_array().is_some_and(|all| all.iter().any(|it| it["state"] == "active"))
-        };
-        eventually("the call is under way", MENDED, working);
-        std::thread::sleep(Duration::from_millis(1_000));
-        for name in containers(&socket) {
+        let slow = scope.spawn(|| ordered(&mesh, &key, "sleep 4000"));
+        let told = || mesh.run(&["app", "logs", "thermometer"]).out.contains("told: sleep 4000");
+        eventually("the call is under way", MENDED, told);
+        for name in containers(&mesh, &socket) {
             engine_call(&socket, "POST", &format!("/containers{name}/kill"));
         }
         slow.join().expect("no panic")
@@ -75,7 +74,7 @@ fn containers_and_modules_mix_and_what_ends_is_begun_again() {
     mesh.until_app("thermometer", "running", MENDED);
 
     // What a killed node leaves goes when it is back, and the others' stays.
-    let own = format!("/trustmesh-{}-thermometer", &key_of(&mesh, 0)[..12]);
+    let own = format!("/{}-thermometer", prefixes(&mesh)[0]);
     let id = || {
         let all = engine_call(&socket, "GET", "/containers/json?all=1");
         let all: Vec<Value> = serde_json::from_str(&all).expect("JSON");
@@ -92,14 +91,19 @@ fn containers_and_modules_mix_and_what_ends_is_begun_again() {
     // Stopped is stopped, by the program's leave or without; removed is gone.
     mesh.run(&["app", "stop", "thermometer"]).ok();
     mesh.until_app("thermometer", "stopped", MENDED);
-    eventually("no containers", MENDED, || containers(&socket).is_empty());
+    eventually("no containers", MENDED, || containers(&mesh, &socket).is_empty());
     mesh.run(&["app", "start", "thermometer"]).ok();
     mesh.until_app("thermometer", "running", MENDED);
     assert_eq!(ordered(&mesh, &key, "again"), json!(["again"]));
+    // A node that is away then does so when it is back.
+    mesh.kill_9(3);
     mesh.run(&["app", "remove", "thermometer"]).ok();
-    eventually("no containers", MENDED, || containers(&socket).is_empty());
+    eventually("one is left", MENDED, || containers(&mesh, &socket).len() == 1);
+    mesh.start();
+    eventually("no containers", MENDED, || containers(&mesh, &socket).is_empty());
     let images = || engine_call(&socket, "GET", "/images/json?all=1");
-    eventually("no images", MENDED, || !images().contains("trustmesh-"));
+    let gone = || prefixes(&mesh).iter().all(|own| !images().contains(own));
+    eventually("no images", MENDED, gone);
     mesh.agree();
 }
 
@@ -119,7 +123,7 @@ fn a_program_that_misbehaves_costs_its_own_request_alone() {
     assert_eq!(ordered(&mesh, &key, "well"), json!(["well"]));
     mesh.agree();
     mesh.run(&["app", "remove", "thermometer"]).ok();
-    eventually("no containers", MENDED, || containers(&socket).is_empty());
+    eventually("no containers", MENDED, || containers(&mesh, &socket).is_empty());
 }
 
 #[test]

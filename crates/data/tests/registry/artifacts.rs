@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use trustmesh_data::artifacts::{
     ArtifactError, ArtifactStore, Image, ObtainOptions, Source, Wanted, architectures, module,
     obtain,
-    oci::{RegistrySource, Tag},
+    oci::{Registry, RegistrySource, Repository, Tag},
     pack,
 };
 use trustmesh_types::{Contents, Digest};
@@ -60,32 +60,57 @@ async fn fetched(
     Ok(store)
 }
 
+/// An image of two architectures, packed into a store and put into a registry.
+struct Case {
+    process: fixtures::Registry,
+    registry: Registry,
+    repo: Repository,
+    mine: ArtifactStore,
+    contents: Contents,
+}
+
+impl Case {
+    async fn of(test: &str) -> Option<Self> {
+        let process = fixtures::Registry::plain(test)?;
+        let (registry, repo) = (open(&process.host), repository("apps/two"));
+        let folder = process.folder.path();
+        layout(&folder.join("layout"));
+        let mine = store(folder, "mine");
+        let contents = pack(&mine, &folder.join("layout")).unwrap();
+        let case = Self { process, registry, repo, mine, contents };
+        case.push().await;
+        Some(case)
+    }
+
+    async fn push(&self) {
+        let tag: Tag = "1.0".parse().unwrap();
+        let artifact = (&self.mine, &self.contents);
+        let pushed = self.registry.push(&self.repo, &tag, artifact, &|_, _| ()).await.unwrap();
+        assert_eq!(pushed, self.contents.root());
+    }
+}
+
 #[tokio::test]
 async fn an_image_of_two_architectures_goes_there_and_back() {
     let test = "an_image_of_two_architectures_goes_there_and_back";
-    let Some(process) = fixtures::Registry::plain(test) else { return };
-    let (folder, registry, repo) = (&process.folder, open(&process.host), repository("apps/two"));
-    layout(&folder.path().join("layout"));
-    let mine = store(folder.path(), "mine");
-    let contents = pack(&mine, &folder.path().join("layout")).unwrap();
-    let tag: Tag = "1.0".parse().unwrap();
-    for _ in 0..2 {
-        let pushed = registry.push(&repo, &tag, (&mine, &contents), &|_, _| ()).await.unwrap();
-        assert_eq!(pushed, contents.root());
-    }
+    let Some(case) = Case::of(test).await else { return };
+    let Case { process, registry, repo, contents, .. } = &case;
+    let folder = &process.folder;
+    // What is there is not sent again.
+    case.push().await;
     let pulled = folder.path().join("pulled");
-    let by_tag = reference(&registry, "apps/two:1.0");
+    let by_tag = reference(registry, "apps/two:1.0");
     let resolved = registry.pull(&by_tag, &pulled, &|_, _| ()).await.unwrap();
     assert_eq!(resolved.digest, contents.root());
     let again = store(folder.path(), "again");
-    assert_eq!(pack(&again, &pulled).unwrap(), contents);
-    assert_eq!(architectures(&again, &contents).unwrap().len(), 2);
+    assert_eq!(pack(&again, &pulled).unwrap(), *contents);
+    assert_eq!(architectures(&again, contents).unwrap().len(), 2);
 
     let source = || RegistrySource::new(registry.clone(), repo.clone());
     let one = Wanted::Platform("aarch64".to_owned());
-    let part = fetched(folder, (&contents, one), source()).await.unwrap();
-    assert!(Image::pick(&part, &contents, "aarch64").is_ok() && !part.holds(&contents.digest()));
-    let all = fetched(folder, (&contents, Wanted::All), source()).await.unwrap();
+    let part = fetched(folder, (contents, one), source()).await.unwrap();
+    assert!(Image::pick(&part, contents, "aarch64").is_ok() && !part.holds(&contents.digest()));
+    let all = fetched(folder, (contents, Wanted::All), source()).await.unwrap();
     assert!(all.holds(&contents.digest()));
 }
 
@@ -115,13 +140,8 @@ async fn a_module_goes_there_as_an_artifact_and_comes_back_as_itself() {
 #[tokio::test]
 async fn a_registry_whose_layer_has_changed_is_named() {
     let test = "a_registry_whose_layer_has_changed_is_named";
-    let Some(process) = fixtures::Registry::plain(test) else { return };
-    let (folder, registry, repo) = (&process.folder, open(&process.host), repository("apps/two"));
-    layout(&folder.path().join("layout"));
-    let mine = store(folder.path(), "mine");
-    let contents = pack(&mine, &folder.path().join("layout")).unwrap();
-    let tag: Tag = "1".parse().unwrap();
-    registry.push(&repo, &tag, (&mine, &contents), &|_, _| ()).await.unwrap();
+    let Some(Case { process, registry, repo, contents, .. }) = Case::of(test).await else { return };
+    let (folder, contents) = (&process.folder, &contents);
     // On the registry's own disk.
     let large = contents.blobs().iter().max_by_key(|it| it.bytes).unwrap();
     let (hex, root) = (large.digest.to_string(), folder.path().join("images/docker/registry/v2"));
@@ -131,10 +151,10 @@ async fn a_registry_whose_layer_has_changed_is_named() {
     std::fs::write(&file, data).unwrap();
 
     let source = RegistrySource::new(registry.clone(), repo.clone());
-    let error = fetched(folder, (&contents, Wanted::All), source).await.unwrap_err().to_string();
+    let error = fetched(folder, (contents, Wanted::All), source).await.unwrap_err().to_string();
     assert!(error.contains(&process.host) && error.contains("wrong chunk 1"), "{error}");
     let pulled = folder.path().join("pulled");
-    let by_tag = reference(&registry, "apps/two:1");
+    let by_tag = reference(&registry, "apps/two:1.0");
     let error = registry.pull(&by_tag, &pulled, &|_, _| ()).await.unwrap_err().to_string();
     assert!(error.contains("sends other bytes as blob"), "{error}");
 }

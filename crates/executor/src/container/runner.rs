@@ -89,6 +89,11 @@ impl ContainerRunner {
         self.0.engine.state()
     }
 
+    /// Looks whether the engine is there now.
+    pub async fn look(&self) -> EngineState {
+        self.0.engine.look().await
+    }
+
     /// Removes containers and networks that an earlier process of this node left; how many
     /// containers there were.
     ///
@@ -238,7 +243,12 @@ impl ContainerRunner {
         {
             tracing::debug!(app, %broken, "a call is made again on the next container");
             let _turn = timeout_at(until, instance.again.lock()).await.map_err(|_| late())?;
-            (result, _) = once().await?;
+            let (again, incarnation) = once().await?;
+            if let Err(ContainerError::Broken { .. }) = &again {
+                // Whoever is next finds the next container.
+                ended(&instance, incarnation).await;
+            }
+            result = again;
         }
         drop((place, waits));
         result

@@ -8,7 +8,7 @@
 //! speaks of older files; none is written when stopping took too long or a file could not be
 //! read. After a crash there is none, and the engine's own checks are all there is.
 
-use super::{GuardError, io, parts::Layout, write_atomic};
+use super::{ARTIFACTS, GuardError, io, parts::Layout, write_atomic};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
@@ -22,8 +22,9 @@ use trustmesh_types::Digest;
 const NAME: &str = "seal.json";
 /// Format of the seal.
 const FORMAT: u32 = 1;
-/// Files that say nothing of what the node holds: the seal itself, the lock, the engine's lock.
-const LEFT_OUT: [&str; 3] = [NAME, "lock", ".hold"];
+/// What says nothing of what the node holds: the seal itself, the lock, the engine's lock; and
+/// artifacts, gigabytes that are checked whenever they are used and fetched again if need be.
+const LEFT_OUT: [&str; 4] = [NAME, "lock", ".hold", ARTIFACTS];
 /// For reading all files when the node stops; what is left then has its length noted alone.
 /// Small files come first: the votes are small.
 const READING_MAX: Duration = Duration::from_secs(2);
@@ -115,9 +116,12 @@ fn list(root: &Path, folder: &Path, into: &mut Vec<(PathBuf, u64)>) -> std::io::
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
         let (path, kind) = (entry.path(), entry.file_type()?);
+        if LEFT_OUT.iter().any(|name| entry.file_name() == *name) {
+            continue;
+        }
         if kind.is_dir() {
             list(root, &path, into)?;
-        } else if kind.is_file() && LEFT_OUT.iter().all(|name| entry.file_name() != *name) {
+        } else if kind.is_file() {
             let name = path.strip_prefix(root).map_err(std::io::Error::other)?;
             into.push((name.to_owned(), entry.metadata()?.len()));
         }
@@ -177,6 +181,17 @@ mod tests {
         open(data.path()).unwrap();
         // It runs, writes, and is killed.
         flip(&data.path().join("store.redb"), 0);
+        open(data.path()).unwrap();
+    }
+
+    #[test]
+    fn artifacts_may_go() {
+        let data = data();
+        let artifacts = data.path().join(ARTIFACTS);
+        std::fs::create_dir_all(artifacts.join("blobs")).unwrap();
+        std::fs::write(artifacts.join("blobs/01"), b"blob").unwrap();
+        close(data.path()).unwrap();
+        std::fs::remove_dir_all(artifacts).unwrap();
         open(data.path()).unwrap();
     }
 

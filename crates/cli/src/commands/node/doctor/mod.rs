@@ -6,6 +6,7 @@
 mod check;
 mod local;
 pub mod peers;
+mod services;
 
 pub use check::{Check, Level};
 
@@ -71,7 +72,11 @@ pub async fn examine(config: &Path) -> (Report, Option<(Found, Use)>) {
         checks.push(local::disk(&found.config));
         local::ports(found, used, &mut checks);
         local::stores(found, used, &mut checks);
+        services::registries(found, &mut checks);
         let members = peers::members(found).await;
+        if peers::runs_containers(found, &members) {
+            checks.push(services::engine(found).await);
+        }
         let asked = peers::ask(found, &members, used).await;
         peers::judge(&asked, &mut checks);
     }

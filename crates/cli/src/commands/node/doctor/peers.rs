@@ -17,7 +17,7 @@ use trustmesh_node::inspect::Use;
 use trustmesh_types::{
     genesis::faults_tolerated,
     limits::CLOCK_AHEAD_MS_MAX,
-    records::{NodeInfo, Standing},
+    records::{NodeInfo, Runtime, Standing},
 };
 
 /// For one node to answer.
@@ -65,6 +65,13 @@ pub async fn members(found: &Found) -> Vec<Member> {
     let validators = genesis.validators();
     let votes = |info: &NodeInfo| validators.contains(&info.key);
     known.into_iter().map(|info| Member { votes: votes(&info), info }).collect()
+}
+
+/// Whether this node is known to run containers.
+pub fn runs_containers(found: &Found, members: &[Member]) -> bool {
+    let me = found.key.public();
+    let own = members.iter().find(|it| it.info.key == me);
+    own.is_some_and(|it| it.info.runtimes.contains(&Runtime::Container))
 }
 
 /// Asks all nodes, at the same time; this one only when it runs.
