@@ -40,8 +40,8 @@ pub const NOTE_BYTES_MAX: usize = 1024;
 pub const INPUT_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Largest output of a task.
 pub const OUTPUT_BYTES_MAX: u64 = 4 * 1024 * 1024;
-/// Largest WebAssembly module.
-pub const MODULE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Largest WebAssembly module: compiling takes some ten times as much memory.
+pub const MODULE_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// Largest artifact of an application: all blobs of an image.
 pub const ARTIFACT_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
 /// Most blobs of an artifact.

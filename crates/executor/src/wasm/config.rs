@@ -4,7 +4,10 @@ use bytes::Bytes;
 use std::num::NonZero;
 use std::thread::available_parallelism;
 use std::time::Duration;
-use trustmesh_types::{Digest, limits::OUTPUT_BYTES_MAX};
+use trustmesh_types::{
+    Digest,
+    limits::{MODULE_BYTES_MAX, OUTPUT_BYTES_MAX},
+};
 
 const MIB: usize = 1024 * 1024;
 /// What stdout may have beside an output's data: `{"data":…}`, other members, white space.
@@ -36,7 +39,7 @@ impl Default for RunnerConfig {
             threads: available_parallelism().unwrap_or(NonZero::<usize>::MIN),
             waiting_max: 1_024,
             cache_bytes_max: 64 * MIB,
-            module_bytes_max: 32 * MIB,
+            module_bytes_max: usize::try_from(MODULE_BYTES_MAX).unwrap_or(usize::MAX),
             input_bytes_max: 16 * MIB,
             output_bytes_max: usize::try_from(OUTPUT_BYTES_MAX).unwrap_or(usize::MAX),
             stderr_tail_bytes_max: 4 * 1024,

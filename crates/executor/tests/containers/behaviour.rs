@@ -24,7 +24,7 @@ async fn data_comes_back_and_calls_run_side_by_side() {
     assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
     let error = case.call("fail").await.unwrap_err();
     assert_eq!(error, ContainerError::App { message: "as told".to_owned() });
-    assert!(case.runner.log("app", 5).await.unwrap().contains("begins"));
+    assert!(case.runner.log("app", 50).await.unwrap().contains("begins"));
     case.end().await;
 }
 

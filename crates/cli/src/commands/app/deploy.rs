@@ -8,7 +8,9 @@ use crate::{
 };
 use std::{collections::BTreeSet, ops::Range, path::Path};
 use trustmesh_client::{Included, Operator, Upload};
-use trustmesh_types::{AppId, Contents, contents::BlobEntry, records::AppManifest};
+use trustmesh_types::{
+    AppId, Contents, contents::BlobEntry, records::AppManifest, request::StorageReceipt,
+};
 
 /// Checks what would be deployed.
 pub(super) async fn validate(context: &Context, args: &SourceArgs) -> Done {
@@ -59,21 +61,28 @@ pub(super) async fn deploy(context: &Context, args: &DeployArgs) -> Done {
 }
 
 /// Puts what a file describes on the nodes and the ledger, without waiting for the nodes.
-pub async fn deploy_file(
-    context: &Context,
-    operator: &Operator,
-    file: &Path,
-) -> Done<(AppId, Contents)> {
+pub async fn deploy_file(context: &Context, operator: &Operator, file: &Path) -> Done<AppId> {
     let source = Source::read(context, &SourceArgs::of(file)).await?;
     put(context, operator, &source).await?;
-    Ok((source.manifest.id, source.contents))
+    Ok(source.manifest.id)
+}
+
+/// Has f+1 validators hold the artifact of what a file describes; nothing is deployed.
+pub async fn upload_file(context: &Context, operator: &Operator, file: &Path) -> Done<Contents> {
+    let source = Source::read(context, &SourceArgs::of(file)).await?;
+    upload(operator, &source).await?;
+    Ok(source.contents)
 }
 
 async fn put(context: &Context, operator: &Operator, source: &Source) -> Done<Included> {
-    let Source { manifest, contents, store, .. } = source;
     registry::push(context, source).await?;
-    let (id, bytes) = (&manifest.id, contents.bytes());
-    let progress = Progress::bar(bytes, "uploading");
+    let receipts = upload(operator, source).await?;
+    Ok(operator.deploy(source.manifest.clone(), receipts).await?)
+}
+
+async fn upload(operator: &Operator, source: &Source) -> Done<Vec<StorageReceipt>> {
+    let Source { manifest, contents, store, .. } = source;
+    let progress = Progress::bar(contents.bytes(), "uploading");
     let read = |entry: &BlobEntry, range: Range<u64>| {
         store.read(&entry.digest, range).map(|it| it.to_vec()).map_err(|e| e.to_string())
     };
@@ -83,7 +92,6 @@ async fn put(context: &Context, operator: &Operator, source: &Source) -> Done<In
         read: &read,
         progress: &|taken, of| progress.of(taken, of),
     };
-    let receipts = operator.upload(&upload).await.map_err(|e| Failure::from(e).at(id.as_str()))?;
-    drop(progress);
-    Ok(operator.deploy(manifest.clone(), receipts).await?)
+    let uploaded = operator.upload(&upload).await;
+    uploaded.map_err(|e| Failure::from(e).at(manifest.id.as_str()))
 }

@@ -12,7 +12,7 @@ mod registry;
 mod show;
 mod source;
 
-pub use self::deploy::deploy_file;
+pub use self::deploy::{deploy_file, upload_file};
 
 use super::{
     changes,

@@ -132,9 +132,9 @@ pub struct AppsArgs {
     /// Calls of a container and of a module, one after the other
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     pub calls: u32,
-    /// Bytes of the module that nodes fetch from each other
-    #[arg(long, default_value_t = 64_000_000, value_parser = clap::value_parser!(u64).range(1_000_000..67_000_000))]
-    pub module_bytes: u64,
+    /// Bytes of the artifact that is fetched from a node
+    #[arg(long, default_value_t = 64_000_000, value_parser = clap::value_parser!(u64).range(1_000_000..=1_000_000_000))]
+    pub artifact_bytes: u64,
 }
 
 /// How idleness is measured.
