@@ -236,6 +236,7 @@ version: 0.1.0
 runtime: {runtime}
 artifact: {artifact}
 # registry: registry.example:5000/apps/{name}   # put it there, too; nodes also serve each other
+# cosign_key: cosign.pub          # what a registry has must be signed with this key
 resources:
   cpu: 100m                       # thousandths of a core, or cores as in 0.5
   memory: 64MiB
@@ -265,6 +266,7 @@ version: 1.2.0
 runtime: container
 artifact: registry.example:5000/apps/thermometer:1.2
 registry: registry.example:5000/apps/thermometer
+cosign_key: cosign.pub
 resources: { cpu: 0.25, memory: 64MiB, disk: 1GiB }
 architectures: [x86_64, aarch64]
 deterministic: true
@@ -277,6 +279,7 @@ health: { start_timeout: 5s }
         .unwrap();
         assert_eq!(file.name.as_str(), "thermometer");
         assert_eq!((file.runtime, file.deterministic), (Runtime::Container, true));
+        assert_eq!(file.cosign_key.as_deref(), Some("cosign.pub"));
         let expected = Resources { cpu_millis: 250, memory_bytes: 64 << 20, disk_bytes: 1 << 30 };
         assert_eq!(file.requirements, expected);
         assert_eq!(file.architectures.len(), 2);

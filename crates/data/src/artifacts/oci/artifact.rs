@@ -30,7 +30,7 @@ pub type Told<'a> = &'a (dyn Fn(u64, u64) + Sync);
 
 impl Registry {
     /// Fetches all that a reference means now into a folder, as an OCI layout (OCI image
-    /// specification, "Image Layout"), which [`crate::artifacts::pack`] reads.
+    /// specification, "Image Layout"), which [`crate::artifacts::pack()`] reads.
     ///
     /// # Errors
     /// [`OciError`] when it is no image or module, is too large, or does not come whole.
