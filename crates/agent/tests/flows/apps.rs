@@ -54,7 +54,8 @@ fn a_stopped_one_stops_everywhere_and_starts_with_a_new_generation() {
     for node in &mesh.nodes {
         assert_eq!(node.starts.last(), Some(&(app_id(), 2)));
     }
-    operate(&mut mesh, Payload::RestartApp { app: app_id() }, |m| running(m) == all);
+    let again = |m: &Mesh| running(m) == all && m.state.app(&app_id()).unwrap().generation == 3;
+    operate(&mut mesh, Payload::RestartApp { app: app_id() }, again);
     assert!(mesh.nodes.iter().all(|node| node.starts.last() == Some(&(app_id(), 3))));
 }
 
@@ -78,6 +79,8 @@ fn a_node_that_was_down_does_what_it_missed() {
 #[test]
 fn what_a_copy_comes_to_is_reported_and_keeps_plans_away() {
     let mut mesh = up();
+    // Not right after the last report.
+    mesh.blocks_until(mesh.state.height() + 3);
     let failed =
         |result: Result<(), String>| Input::Started { app: app_id(), generation: 1, result };
     for at in 1..mesh.nodes.len() {

@@ -99,7 +99,7 @@ fn what_the_network_refuses() {
     mesh.write("huge.json", format!("{{\"a\": \"{}\"}}", "x".repeat(5 * 1024 * 1024)));
     mesh.write("no.wasm", "#!/bin/sh");
     let huge = fs::File::create(mesh.write("huge.wasm", b"\0asm")).expect("a file");
-    huge.set_len(65 * 1024 * 1024).expect("a sparse file");
+    huge.set_len(33 * 1024 * 1024).expect("a sparse file");
     mesh.write("fifo.yaml", "name: f\nscheduler: fifo\ntasks:\n  a: { app: noop }\n");
     mesh.write("wide.yaml", "name: wide\ntasks:\n  a: { app: noop, replicas: 5 }\n");
     mesh.write("broken.wasm", b"\0asm\x01\0\0\0garbage");
@@ -144,7 +144,7 @@ fn what_the_network_refuses() {
                 2,
                 &["huge.json", "bytes"],
             ),
-            (&["app", "deploy", "huge.wasm"], 2, &["huge.wasm", "67108864 bytes"]),
+            (&["app", "deploy", "huge.wasm"], 2, &["huge.wasm", "33554432 bytes"]),
             (&["workflow", "create", "fifo.yaml"], 2, &["fifo.yaml", "fifo", "round_robin"]),
             (
                 &["request", "submit", "none", "data.json", "--key", device],

@@ -2,10 +2,10 @@
 //! program. What is damaged is named and refused, or not needed; a wrong answer never comes.
 
 use crate::{
-    daemon::Daemon,
+    daemon::{Daemon, eventually},
     load,
     mesh::{Mesh, one_at_a_time},
-    run::{Run, trustmesh_in},
+    run::Run,
 };
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -74,8 +74,11 @@ fn assert_refused(said: &str, part: &str) {
     assert!(!said.contains("stack backtrace") && !said.contains("thread '"), "{part}: {said}");
 }
 
+/// A node that is to refuse to start.
 fn run_node(mesh: &Mesh, config: &str) -> Run {
-    trustmesh_in(&mesh.folder(), &["node", "run", "--config", config])
+    let mut node = Daemon::of(&["node", "run", "--config", config], &mesh.folder());
+    let (code, _) = node.ended(READY);
+    Run { code: Some(code), out: String::new(), err: node.log() }
 }
 
 #[test]
@@ -90,7 +93,8 @@ fn every_byte_that_changes_while_a_node_is_stopped_is_noticed() {
     assert_eq!(code, 0, "{}", nodes[3].log());
 
     let data = mesh.folder().join("node-4/data");
-    let all = files(&data);
+    let (artifacts, all): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        files(&data).into_iter().partition(|(name, _)| name.starts_with("artifacts"));
     for part in ["store.redb", "network.json", "seal.json", "ledger/ledger-votes"] {
         assert!(all.keys().any(|name| name.starts_with(part)), "no {part} in {all:?}");
     }
@@ -108,10 +112,16 @@ fn every_byte_that_changes_while_a_node_is_stopped_is_noticed() {
     }
     flip_of_the_key_is_noticed(&mesh);
 
-    // With every byte as it was, it goes on where it stood.
+    // With every byte as it was, it goes on where it stood; an artifact is fetched again.
+    let blob = artifacts.iter().find(|(name, _)| name.starts_with("artifacts/blobs"));
+    let (_, blob) = blob.expect("the module");
+    let module = fs::read(blob).expect("a file");
+    flip(blob, 100);
     nodes[3] = Daemon::start(&mesh.config(4));
     nodes[3].until_ready();
     mesh.until_caught_up("node-4", CATCH_UP);
+    let mended = || fs::read(blob).is_ok_and(|it| it == module);
+    eventually("the module is fetched again", CATCH_UP, mended);
     mesh.agree();
 }
 

@@ -54,7 +54,7 @@ mod tests {
     fn the_end_of_an_object() {
         for (text, expected) in [
             ("{}", Scanned::Whole(2)),
-            (" \n{\"a\": [1, {\"b\": \"}\"}]} {", Scanned::Whole(25)),
+            (" \n{\"a\": [1, {\"b\": \"}\"}]} {", Scanned::Whole(24)),
             (r#"{"a": "\"}"}x"#, Scanned::Whole(12)),
             (r#"{"a": "\\"}"#, Scanned::Whole(11)),
             ("{\"a\": [", Scanned::Open),

@@ -143,15 +143,21 @@ impl FromStr for Reference {
         let Some((host, path)) = named.split_once('/').filter(|(it, _)| is_hostlike(it)) else {
             return Err(wrong(text, hostless(named)));
         };
+        // The whole name is shown, whatever part of it is wrong.
+        let whole = |error: OciError| match error {
+            OciError::Reference { why, .. } => wrong(text, why),
+            other => other,
+        };
         let (repository, tag) = match path.rsplit_once(':') {
-            Some((repository, tag)) => (repository, Some(tag.parse()?)),
+            Some((repository, tag)) => (repository, Some(tag.parse().map_err(whole)?)),
             None => (path, None),
         };
-        let host: Host = host.parse()?;
+        let host: Host = host.parse().map_err(whole)?;
         if DOCKER_HUB.contains(&host.0.as_str()) && !repository.contains('/') {
             return Err(wrong(text, format!("write {host}/library/{path}")));
         }
-        Ok(Self { host, repository: repository.parse()?, tag, digest })
+        let repository = repository.parse().map_err(whole)?;
+        Ok(Self { host, repository, tag, digest })
     }
 }
 

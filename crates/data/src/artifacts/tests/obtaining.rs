@@ -206,20 +206,26 @@ proptest! {
         place in 0usize..4,
         breaks in prop::collection::vec(0u64..60, 0..3),
     ) {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all().build().unwrap();
-        runtime.block_on(async {
-            let (dir, blobs) = (folder(), blobs());
-            let contents = artifact(&blobs);
-            let store = open(dir.path());
-            let mut manners = manners;
-            manners.insert(place.min(manners.len()), Manner::Honest);
+        let runtime = || {
+            tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+        };
+        let (dir, blobs) = (folder(), blobs());
+        let contents = artifact(&blobs);
+        let mut manners = manners;
+        manners.insert(place.min(manners.len()), Manner::Honest);
+        let store = open(dir.path());
+        let broken = runtime();
+        broken.block_on(async {
             for millis in breaks {
                 let sources = sources(&contents, &blobs, &manners);
                 let limit = Duration::from_millis(millis);
                 // Broken off wherever it stands.
                 let _ = tokio::time::timeout(limit, fetch(&store, &contents, &sources)).await;
             }
+        });
+        // What writes still is waited for: nobody else does when the store is opened again.
+        drop(broken);
+        runtime().block_on(async {
             let again = open(dir.path());
             let sources = sources(&contents, &blobs, &manners);
             fetch(&again, &contents, &sources).await.unwrap();
