@@ -126,8 +126,12 @@ fn of_definitions() -> Done {
     put("canonical", 0, "{\"b\":[1e21,-0.0,\"\\u00fc\"],\"a\":null}")?;
     put("app", 0, "name: a\nartifact: a.wasm\n")?;
     put("app", 1, samples::APP)?;
-    put("image", 0, "registry.example:5000/team/app:1.0@sha256:\
-        e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")?;
+    put(
+        "image",
+        0,
+        "registry.example:5000/team/app:1.0@sha256:\
+        e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    )?;
     put("image", 1, "[::1]:80/a/b__c-d.e")?;
     put("cosign", 0, samples::SIGNATURES)
 }

@@ -1,8 +1,8 @@
 //! Workflows and applications as operators write them, in YAML and JSON, the JSON of applications,
 //! and names and signatures of images.
 
-use bytes::Bytes;
 use crate::{Decoder, choose, memory::bounded};
+use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use trustmesh_api::{app_file, definition, duration};
 use trustmesh_data::artifacts::{cosign, oci::Reference};
