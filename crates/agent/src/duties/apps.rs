@@ -159,7 +159,7 @@ fn advance(core: &mut Core, record: &AppRecord, copy: &mut Copy) {
         return;
     }
     match hold(core, record) {
-        Standing::Held(note) => copy.note = note,
+        Standing::Held(note) => copy.note = note.or_else(|| copy.note.take()),
         Standing::Coming => return,
         Standing::Failing(why) => {
             copy.stage = Stage::Failed(why);
@@ -204,6 +204,10 @@ pub(crate) fn started(
         Err(why) => Stage::Failed(crate::core::cut(&why, TEXT_BYTES_MAX)),
     };
     copy.report = Retry::default();
+    if !runs && let Some(record) = core.state.app(app) {
+        // Bytes that were damaged here are set aside: what is missing is fetched again.
+        obtain::gone(core, record.manifest.contents);
+    }
     core.poke(Matter::App(app.clone()));
     runs
 }

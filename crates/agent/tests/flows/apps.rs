@@ -118,6 +118,19 @@ fn an_artifact_that_nobody_has_is_reported_and_sought_on() {
 }
 
 #[test]
+fn an_artifact_that_was_lost_is_fetched_again() {
+    let mut mesh = up();
+    let contents = mesh.state.app(&app_id()).unwrap().manifest.contents;
+    mesh.blocks_until(mesh.state.height() + 3);
+    mesh.nodes[2].artifacts.clear();
+    let result = Err("a blob is damaged".to_owned());
+    let effects = mesh.step(2, Input::Started { app: app_id(), generation: 1, result });
+    mesh.carry_out(2, effects);
+    mesh.run(60_000, |m| m.nodes[2].artifacts.contains(&contents));
+    mesh.run(60_000, |m| running(m) == m.nodes.len());
+}
+
+#[test]
 fn an_active_plan_ends_before_its_application_stops() {
     let mut mesh = Mesh::new(CHAIN);
     let id = mesh.submit(0, 1, b"[1]");
