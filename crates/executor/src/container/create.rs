@@ -44,7 +44,7 @@ pub(super) async fn create(
     let egress = if spec.hosts.is_empty() {
         None
     } else {
-        let egress = Egress::open(gateway(docker, &name).await?, &spec.hosts).await?;
+        let egress = Egress::open(gateway(docker, &name).await?, &spec.hosts)?;
         environment.extend(egress.environment());
         Some(egress)
     };

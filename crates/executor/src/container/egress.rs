@@ -6,6 +6,7 @@
 //! connections, heads and silence are bounded; dropping it closes the way.
 
 use super::error::ContainerError;
+use nix::sys::socket::{setsockopt, sockopt};
 use std::{
     net::{IpAddr, SocketAddr},
     sync::Arc,
@@ -13,7 +14,7 @@ use std::{
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::Semaphore,
     task::JoinHandle,
     time::timeout,
@@ -21,6 +22,8 @@ use tokio::{
 
 /// Connections of one container at the same time.
 const CONNECTIONS_MAX: usize = 64;
+/// Connections that wait to be taken.
+const BACKLOG: u32 = 64;
 /// Longest head of a request.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// For a head to come, and for a connection to be made.
@@ -45,12 +48,12 @@ impl Drop for Egress {
 
 impl Egress {
     /// Opens a way to `hosts` on an address of this machine.
-    pub(super) async fn open(address: IpAddr, hosts: &[String]) -> Result<Self, ContainerError> {
+    pub(super) fn open(address: IpAddr, hosts: &[String]) -> Result<Self, ContainerError> {
         let failed = |error: std::io::Error| ContainerError::Engine {
             action: "open the way out of a network",
             reason: error.to_string(),
         };
-        let listener = TcpListener::bind((address, 0)).await.map_err(failed)?;
+        let listener = listen(address).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let hosts: Arc<[String]> = hosts.into();
         let task = tokio::spawn(async move {
@@ -76,6 +79,17 @@ impl Egress {
         let local = ["NO_PROXY", "no_proxy"].map(|name| format!("{name}=localhost,127.0.0.1"));
         both.map(|name| format!("{name}={url}")).chain(local).collect()
     }
+}
+
+/// Listens on an address that the machine may have only when the container begins: Podman makes
+/// a network's bridge no earlier.
+fn listen(address: IpAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    if address.is_ipv4() {
+        setsockopt(&socket, sockopt::IpFreebind, &true)?;
+    }
+    socket.bind((address, 0).into())?;
+    socket.listen(BACKLOG)
 }
 
 /// Whether `host:port` is granted: by its name, or below a name with `*.` before it.
@@ -227,7 +241,7 @@ mod tests {
             stream.write_all(&buffer).await.unwrap();
         });
         let hosts = [format!("127.0.0.1:{port}")];
-        let egress = Egress::open("127.0.0.1".parse().unwrap(), &hosts).await.unwrap();
+        let egress = Egress::open("127.0.0.1".parse().unwrap(), &hosts).unwrap();
         let ask = |head: String| async move {
             let mut stream = TcpStream::connect(egress.address).await.unwrap();
             stream.write_all(head.as_bytes()).await.unwrap();
