@@ -133,7 +133,8 @@ fn of_definitions() -> Done {
         e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
     )?;
     put("image", 1, "[::1]:80/a/b__c-d.e")?;
-    put("cosign", 0, samples::SIGNATURES)
+    put("cosign", 0, samples::SIGNATURES)?;
+    put("cosign", 1, samples::BUNDLE)
 }
 
 fn of_policy() -> Done {

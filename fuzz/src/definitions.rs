@@ -56,8 +56,11 @@ MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEaxfR8uEsQkf4vOblY6RA8ncDfYEt
 ";
 
 fn signatures(bytes: &[u8]) {
-    let (image, payload) = (Digest::of(b"image"), Bytes::copy_from_slice(bytes));
-    let verify = || cosign::verify(&image, SOMEBODY, bytes, &[payload.clone()]);
+    let (image, blob) = (Digest::of(b"image"), Bytes::copy_from_slice(bytes));
+    let named = bounded("cosign", bytes.len(), || cosign::named(bytes)).unwrap_or_default();
+    let mut all: Vec<_> = named.into_iter().map(|it| it.with(blob.clone())).collect();
+    all.push(cosign::Signature::Bundle(blob));
+    let verify = || cosign::verify(&image, SOMEBODY, &all);
     bounded("cosign", bytes.len(), verify).expect_err("nobody signed it");
 }
 

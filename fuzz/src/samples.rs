@@ -251,3 +251,6 @@ health: { start_timeout: 30s }
 
 /// A manifest of cosign's signatures.
 pub const SIGNATURES: &str = r#"{"schemaVersion":2,"layers":[{"mediaType":"application/vnd.dev.cosign.simplesigning.v1+json","size":2,"digest":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","annotations":{"dev.cosignproject.cosign/signature":"MEUCIQ=="}}]}"#;
+
+/// A bundle of cosign's.
+pub const BUNDLE: &str = r#"{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","dsseEnvelope":{"payload":"e30=","payloadType":"application/vnd.in-toto+json","signatures":[{"sig":"MEUCIQ=="}]}}"#;

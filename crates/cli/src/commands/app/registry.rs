@@ -74,12 +74,11 @@ pub(super) async fn pull(
 async fn signed(registry: &Registry, repository: &Repository, image: Digest, key: &str) -> Done {
     let found = registry.cosign_signatures(repository, image).await.map_err(failed)?;
     let refused = |why: &dyn std::fmt::Display| Failure::failed(format!("{repository}: {why}"));
-    let Some(found) = found else {
+    if found.is_empty() {
         let why = format!("image sha256:{image} has no signatures beside it");
         return Err(refused(&why).advise("sign it: cosign sign --key cosign.key IMAGE@DIGEST"));
-    };
-    let verified = cosign::verify(&image, key, &found.manifest, &found.payloads);
-    verified.map_err(|error| refused(&error))
+    }
+    cosign::verify(&image, key, &found).map_err(|error| refused(&error))
 }
 
 /// Puts an artifact where its file wants it, beside the nodes.

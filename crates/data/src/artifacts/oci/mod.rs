@@ -47,5 +47,4 @@ pub use manifests::Resolved;
 pub use push::{Pushed, Upload};
 pub use reference::{Reference, Repository, Tag};
 pub use registry::Registry;
-pub use signatures::Signatures;
 pub use source::RegistrySource;
