@@ -14,7 +14,7 @@ use std::{
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional},
-    net::{TcpListener, TcpSocket, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream, lookup_host},
     sync::Semaphore,
     task::JoinHandle,
     time::timeout,
@@ -30,6 +30,8 @@ const HEAD_BYTES_MAX: usize = 16 * 1024;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// A connection lasts no longer.
 const CONNECTION_MAX: Duration = Duration::from_secs(3_600);
+/// After a connection could not be taken.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 /// Port of `http://` without one.
 const HTTP_PORT: u16 = 80;
 
@@ -60,7 +62,11 @@ impl Egress {
             let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
             // The semaphore is never closed.
             while let Ok(place) = Arc::clone(&places).acquire_owned().await {
-                let Ok((stream, _)) = listener.accept().await else { continue };
+                let Ok((stream, _)) = listener.accept().await else {
+                    // Out of files, for one; it shall not spin on that.
+                    tokio::time::sleep(ACCEPT_AGAIN).await;
+                    continue;
+                };
                 let hosts = Arc::clone(&hosts);
                 tokio::spawn(async move {
                     let _place = place;
@@ -170,8 +176,32 @@ async fn serve(mut client: TcpStream, hosts: &[String]) {
 }
 
 async fn connect(asked: &Asked) -> Option<TcpStream> {
-    let connecting = TcpStream::connect((asked.host.as_str(), asked.port));
-    timeout(PATIENCE, connecting).await.ok()?.ok()
+    let is_name = asked.host.parse::<IpAddr>().is_err();
+    let connecting = async {
+        for address in lookup_host((asked.host.as_str(), asked.port)).await.ok()? {
+            if is_name && is_own(address.ip()) {
+                tracing::warn!(host = asked.host, %address, "a granted name means this machine");
+                continue;
+            }
+            if let Ok(stream) = TcpStream::connect(address).await {
+                return Some(stream);
+            }
+        }
+        None
+    };
+    timeout(PATIENCE, connecting).await.ok()?
+}
+
+/// Whether services of the machine itself or of its hoster are there. A name may come to mean
+/// any address, whoever owns it; a grant of such an address is there for all to read.
+fn is_own(address: IpAddr) -> bool {
+    let address = address.to_canonical();
+    address.is_loopback()
+        || address.is_unspecified()
+        || match address {
+            IpAddr::V4(address) => address.is_link_local(),
+            IpAddr::V6(address) => address.is_unicast_link_local(),
+        }
 }
 
 /// The head of a request, and what came behind it.
@@ -240,7 +270,7 @@ mod tests {
             stream.read_exact(&mut buffer).await.unwrap();
             stream.write_all(&buffer).await.unwrap();
         });
-        let hosts = [format!("127.0.0.1:{port}")];
+        let hosts = [format!("127.0.0.1:{port}"), format!("localhost:{port}")];
         let egress = Egress::open("127.0.0.1".parse().unwrap(), &hosts).unwrap();
         let ask = |head: String| async move {
             let mut stream = TcpStream::connect(egress.address).await.unwrap();
@@ -256,10 +286,33 @@ mod tests {
         stream.read_to_end(&mut rest).await.unwrap();
         assert!(rest.ends_with(b"ping"), "{rest:?}");
         serving.await.unwrap();
-        let mut other = TcpStream::connect(egress.address).await.unwrap();
-        other.write_all(b"CONNECT 127.0.0.1:1 HTTP/1.1\r\n\r\n").await.unwrap();
-        let mut answer = String::new();
-        other.read_to_string(&mut answer).await.unwrap();
-        assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+        // Not granted; granted, and by its name this machine.
+        for (asked, status) in [("127.0.0.1:1".to_owned(), 403), (format!("localhost:{port}"), 502)]
+        {
+            let mut other = TcpStream::connect(egress.address).await.unwrap();
+            let head = format!("CONNECT {asked} HTTP/1.1\r\n\r\n");
+            other.write_all(head.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            other.read_to_string(&mut answer).await.unwrap();
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{asked}: {answer}");
+        }
+    }
+
+    #[test]
+    fn a_name_means_no_service_of_the_machine() {
+        for (address, expected) in [
+            ("127.0.0.1", true),
+            ("127.8.0.1", true),
+            ("0.0.0.0", true),
+            ("169.254.169.254", true),
+            ("::1", true),
+            ("::ffff:127.0.0.1", true),
+            ("fe80::1", true),
+            ("10.0.0.1", false),
+            ("192.0.2.1", false),
+            ("2001:db8::1", false),
+        ] {
+            assert_eq!(is_own(address.parse().unwrap()), expected, "{address}");
+        }
     }
 }

@@ -14,8 +14,13 @@ use bollard::{
     },
 };
 use futures::StreamExt as _;
-use std::{collections::HashMap, path::PathBuf, time::Duration};
-use tokio::sync::watch;
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, watch};
 
 /// For one call of the engine's API, but those that wait or carry an image.
 const TIMEOUT_S: u64 = 30;
@@ -39,11 +44,12 @@ const NODE_DIGITS: usize = 12;
 pub(super) struct Engine {
     pub(super) config: ContainerConfig,
     state: watch::Sender<EngineState>,
+    turns: Mutex<BTreeMap<String, Arc<AsyncMutex<()>>>>,
 }
 
 impl Engine {
     pub(super) fn new(config: ContainerConfig) -> Self {
-        Self { config, state: watch::Sender::new(EngineState::Unknown) }
+        Self { config, state: watch::Sender::new(EngineState::Unknown), turns: Mutex::default() }
     }
 
     pub(super) fn state(&self) -> watch::Receiver<EngineState> {
@@ -91,6 +97,18 @@ impl Engine {
             news
         });
         state
+    }
+
+    /// The turn to make or remove what an application has on the engine. The engine ends what it
+    /// was asked for though nobody waits for it any more, so the next one does.
+    pub(super) async fn turn(&self, app: &str) -> OwnedMutexGuard<()> {
+        let turn = {
+            // A map of pointers is never half changed.
+            let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+            turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+            Arc::clone(turns.entry(app.to_owned()).or_default())
+        };
+        turn.lock_owned().await
     }
 
     /// Looks again and again while anybody uses the engine.

@@ -115,11 +115,8 @@ impl Supervisor {
 
     /// Makes and starts a container, and waits until it takes connections.
     async fn begin(&self) -> Result<Begun, ContainerError> {
-        let docker = self.engine.connect().await?;
-        let egress = create::create(&self.engine, &docker, &self.spec).await?;
+        let (docker, egress) = self.make().await?;
         let name = self.engine.name(&self.spec.app);
-        let started = docker.start_container(&name, None::<StartContainerOptions>).await;
-        started.map_err(|error| ContainerError::of("start a container", &error))?;
         let address = self.address(&docker, &name).await?;
         let until = Instant::now() + self.spec.start_timeout;
         let mut pause = LOOK.0;
@@ -134,12 +131,33 @@ impl Supervisor {
                 let ms = self.spec.start_timeout.as_millis();
                 let how = format!("nothing took a connection on port {PORT} within {ms} ms");
                 let error = self.not_started(&docker, how).await;
+                let _turn = self.engine.turn(&self.spec.app).await;
                 self.engine.remove(&docker, &name).await?;
                 return Err(error);
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LOOK.1);
         }
+    }
+
+    /// Makes and starts a container, to the end even when nobody waits for it any more: who
+    /// removes it has the turn after that.
+    async fn make(&self) -> Result<(Docker, Option<Egress>), ContainerError> {
+        let turn = self.engine.turn(&self.spec.app).await;
+        let (engine, spec) = (Arc::clone(&self.engine), self.spec.clone());
+        let making = tokio::spawn(async move {
+            let _turn = turn;
+            let docker = engine.connect().await?;
+            let egress = create::create(&engine, &docker, &spec).await?;
+            let name = engine.name(&spec.app);
+            let started = docker.start_container(&name, None::<StartContainerOptions>).await;
+            started.map_err(|error| ContainerError::of("start a container", &error))?;
+            Ok((docker, egress))
+        });
+        making.await.map_err(|error| ContainerError::Engine {
+            action: "make a container",
+            reason: error.to_string(),
+        })?
     }
 
     async fn not_started(&self, docker: &Docker, reason: String) -> ContainerError {
@@ -205,6 +223,7 @@ impl Supervisor {
 
 /// Ends an application's container in order, then removes it and its network.
 pub(super) async fn end(engine: &Engine, app: &str, grace: Duration) -> Result<(), ContainerError> {
+    let _turn = engine.turn(app).await;
     let (docker, name) = (engine.connect().await?, engine.name(app));
     let seconds = i32::try_from(grace.as_secs().max(1)).unwrap_or(i32::MAX);
     let options = StopContainerOptionsBuilder::default().t(seconds).build();

@@ -2,6 +2,7 @@
 
 use super::{Case, config, images, key};
 use fixtures::{Engine, engine_call, skipped};
+use futures::StreamExt as _;
 use std::time::Duration;
 use trustmesh_executor::{
     ContainerError, ContainerRunner,
@@ -77,6 +78,33 @@ async fn what_a_node_left_goes_and_what_another_has_stays() {
     }
     assert_eq!(other.said("still here").await, "still here");
     other.end().await;
+}
+
+#[tokio::test]
+async fn one_that_is_stopped_while_it_begins_leaves_nothing() {
+    let test = "one_that_is_stopped_while_it_begins_leaves_nothing";
+    let Some(case) = Case::of(test).await else { return };
+    // Wherever each is by then: from before its network to after its first connection.
+    let one = async |step: u64| {
+        let mut spec = case.spec();
+        spec.app = format!("app-{step}");
+        let runner = case.runner.clone();
+        let starting = tokio::spawn(async move { runner.start(spec).await });
+        tokio::time::sleep(Duration::from_millis(8 * step)).await;
+        case.runner.stop(&format!("app-{step}"), Duration::from_millis(1)).await.unwrap();
+        let _ = starting.await.unwrap();
+    };
+    // A container that has begun takes a second to be killed: several at a time.
+    futures::stream::iter(0..40).for_each_concurrent(8, one).await;
+    // What the engine was asked for before is done when it has begun another one.
+    case.start().await;
+    let socket = &fixtures::engine(test).unwrap();
+    let mine = format!("trustmesh-{}-app-", &key(test)[..12]);
+    for what in ["/containers/json?all=1", "/networks"] {
+        let names = engine_call(socket, "GET", what);
+        assert!(!names.contains(&mine), "{what}: {names}");
+    }
+    case.end().await;
 }
 
 #[tokio::test]
