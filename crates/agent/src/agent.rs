@@ -202,7 +202,7 @@ impl Agent {
         }
     }
 
-    /// Tasks may have waited for the application; it is rare.
+    /// Tasks may wait for the application; it is rare.
     fn started(&mut self, app: &AppId, generation: u32, result: Result<(), String>) {
         if apps::started(&mut self.core, app, generation, result) {
             for id in self.works.open.keys() {

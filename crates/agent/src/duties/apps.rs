@@ -76,6 +76,17 @@ pub(crate) fn runs(core: &Core, app: &AppId) -> bool {
     core.copies.get(app).is_some_and(|copy| copy.stage == Stage::Running)
 }
 
+/// Why tasks of an application can't run here for now, when that has lasted for a while.
+pub(crate) fn failing(core: &Core, app: &AppId) -> Option<String> {
+    let copy = core.copies.get(app)?;
+    match &copy.stage {
+        Stage::Failed(why) if !copy.begun || copy.start.tries() >= limits::START_TRIES_SILENT => {
+            Some(why.clone())
+        }
+        _ => None,
+    }
+}
+
 /// Whether this node runs an application when it shall run.
 fn can_run(core: &Core, record: &AppRecord) -> bool {
     let manifest = &record.manifest;
@@ -104,6 +115,7 @@ fn check_publisher(core: &Core, record: &AppRecord) -> Result<(), String> {
 /// Holders first; then other workers, who fetched it too, from a place that differs by node.
 fn sources(core: &Core, record: &AppRecord) -> Vec<PublicKey> {
     let mut sources = record.holders.clone();
+    sources.retain(|holder| core.state.node(holder).is_some_and(|it| it.is_member()));
     let spread = usize::from(core.me.0.first().copied().unwrap_or(0));
     let len = sources.len().max(1);
     sources.rotate_left(spread.checked_rem(len).unwrap_or(0));
@@ -185,17 +197,19 @@ fn advance(core: &mut Core, record: &AppRecord, copy: &mut Copy) {
     }
 }
 
-/// The driver's word on a copy: it runs, or not. It may come at any time.
+/// The driver's word on a copy: it runs, or not. It may come at any time. True when it is news
+/// to tasks that wait for the application.
 pub(crate) fn started(
     core: &mut Core,
     app: &AppId,
     generation: u32,
     result: Result<(), String>,
 ) -> bool {
-    let Some(copy) = core.copies.get_mut(app).filter(|copy| copy.generation == generation) else {
-        return false;
-    };
+    // A word on what was ended since is none on what is to come.
+    let current = |copy: &&mut Copy| copy.generation == generation && copy.begun;
+    let Some(copy) = core.copies.get_mut(app).filter(current) else { return false };
     let runs = result.is_ok();
+    let is_news = runs || copy.start.tries() >= limits::START_TRIES_SILENT;
     copy.stage = match result {
         Ok(()) => {
             copy.start = Retry::default();
@@ -209,7 +223,7 @@ pub(crate) fn started(
         obtain::gone(core, record.manifest.contents);
     }
     core.poke(Matter::App(app.clone()));
-    runs
+    is_news
 }
 
 /// Tells the ledger how the copy is, unless it knows.

@@ -57,6 +57,12 @@ fn start(core: &mut Core, work: &mut Work, task: &Task) {
     let complete = collect(core, work, &inputs, &mut held);
     let app = core.state.app(&task.app).map(|a| a.manifest);
     let ready = app.filter(|_| apps::runs(core, &task.app));
+    if ready.is_none()
+        && let Some(why) = apps::failing(core, &task.app)
+    {
+        // Another node may run it.
+        return failed(core, work, &task.id, &why);
+    }
     let (Some(manifest), true) = (ready, complete) else {
         work.runs.insert(task.id.clone(), Run::Collecting(held));
         return;

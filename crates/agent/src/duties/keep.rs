@@ -248,6 +248,11 @@ fn keep(
     data: Option<Vec<u8>>,
 ) {
     if let Some(kept) = keeps.open.get_mut(&(key, bytes)) {
+        if kept.durable && matches!(kept.what, What::Artifact(_)) {
+            // What nobody deployed goes after a while: this asks whether it is still here.
+            (kept.durable, kept.storing) = (false, false);
+            obtain::gone(core, key.digest);
+        }
         if kept.durable {
             let receipt = receipts::sign(core, &key, bytes);
             return core.send(from, Message::Stored(receipt));
@@ -342,7 +347,10 @@ fn obtain_artifact(
     let wanted = Wanted { part: (key.digest, true), bytes, sources, registry };
     match obtain::want(core, wanted, &Matter::Keep(key)) {
         Standing::Coming => {}
-        Standing::Held(_) => {
+        Standing::Held(note) => {
+            if let Some(note) = note {
+                core.note(true, None, format!("artifact {}: {note}", key.digest.short()));
+            }
             if let Some(kept) = keeps.open.get_mut(&(key, bytes)) {
                 kept.storing = true;
             }
@@ -353,6 +361,10 @@ fn obtain_artifact(
                 decline(core, asker, key, why.clone());
             }
             obtain::unwant(core, &Matter::Keep(key));
+            if keeps.lengths(&key).is_empty() && !apps::is_used(core, key.digest) {
+                // Room that was made for it is for others.
+                core.out.push(Effect::Discard { contents: key.digest });
+            }
         }
     }
 }

@@ -131,6 +131,30 @@ fn an_artifact_that_was_lost_is_fetched_again() {
 }
 
 #[test]
+fn a_task_whose_application_can_not_run_here_goes_elsewhere() {
+    let mut mesh = Mesh::new(CHAIN);
+    mesh.run(10_000, |m| running(m) == m.nodes.len());
+    let id = mesh.submit(0, 1, b"[1]");
+    mesh.run(10_000, |m| m.state.request(&id).is_some_and(|r| r.plan.is_some()));
+    let plan = mesh.state.request(&id).unwrap().plan.unwrap();
+    let last = plan.assignments.last().unwrap().nodes[0];
+    let at = mesh.nodes.iter().position(|node| node.key.public() == last).unwrap();
+    let why = "the engine is down".to_owned();
+    mesh.nodes[at].broken = Some(why.clone());
+    let down = Input::Started { app: app_id(), generation: 1, result: Err(why) };
+    let effects = mesh.step(at, down);
+    mesh.carry_out(at, effects);
+    mesh.run(60_000, |m| m.state.request(&id).is_some_and(|r| r.status.ended()));
+    let record = mesh.state.request(&id).unwrap();
+    assert_eq!(record.status, trustmesh_types::records::Status::Finalized);
+    let mut reports = mesh.transacted.iter().map(|(.., it)| it);
+    assert!(
+        reports.any(|it| matches!(it, Payload::ReportFailure(_))),
+        "it was told, not waited for"
+    );
+}
+
+#[test]
 fn an_active_plan_ends_before_its_application_stops() {
     let mut mesh = Mesh::new(CHAIN);
     let id = mesh.submit(0, 1, b"[1]");

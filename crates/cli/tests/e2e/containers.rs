@@ -73,6 +73,17 @@ fn containers_and_modules_mix_and_what_ends_is_begun_again() {
     assert_eq!(answer, json!(["slept"]));
     mesh.until_app("thermometer", "running", MENDED);
 
+    // A restart lets calls end first.
+    let answer = std::thread::scope(|scope| {
+        let slow = scope.spawn(|| ordered(&mesh, &key, "sleep 5000"));
+        let told = || mesh.run(&["app", "logs", "thermometer"]).out.contains("told: sleep 5000");
+        eventually("the call is under way", MENDED, told);
+        mesh.run(&["app", "restart", "thermometer"]).ok();
+        slow.join().expect("no panic")
+    });
+    assert_eq!(answer, json!(["slept"]));
+    mesh.until_app("thermometer", "running", MENDED);
+
     // What a killed node leaves goes when it is back, and the others' stays.
     let own = format!("/{}-thermometer", prefixes(&mesh)[0]);
     let id = || {
@@ -104,6 +115,9 @@ fn containers_and_modules_mix_and_what_ends_is_begun_again() {
     let images = || engine_call(&socket, "GET", "/images/json?all=1");
     let gone = || prefixes(&mesh).iter().all(|own| !images().contains(own));
     eventually("no images", MENDED, gone);
+    let nameless = "/images/json?filters=%7B%22dangling%22%3A%5B%22true%22%5D%7D";
+    let left = engine_call(&socket, "GET", nameless);
+    assert_eq!(left.trim(), "[]", "nothing is left without a name");
     mesh.agree();
 }
 

@@ -108,9 +108,21 @@ impl Descriptor {
         }
     }
 
+    /// Whether it belongs to the contents: an archive of one platform names the others, too.
+    fn is_in(&self, contents: &Contents) -> bool {
+        self.digest().is_ok_and(|digest| contents.blob(&digest).is_some())
+    }
+
     fn arch(&self) -> Option<String> {
         let platform = self.platform.as_ref().filter(|it| it.os == "linux")?;
         Some(arch(&platform.architecture, &platform.variant))
+    }
+}
+
+impl Index {
+    fn architectures(&self, contents: &Contents) -> BTreeSet<String> {
+        let there = self.manifests.iter().filter(|it| it.is_in(contents));
+        there.filter_map(Descriptor::arch).collect()
     }
 }
 
@@ -137,9 +149,17 @@ fn parse<T: for<'a> Deserialize<'a>>(what: &str, bytes: &[u8]) -> Result<T, Arti
 
 /// The root of an artifact that is no module.
 fn root(bytes: &[u8]) -> Result<Root, ArtifactError> {
+    #[derive(Deserialize)]
+    struct Keys {
+        manifests: Option<serde::de::IgnoredAny>,
+    }
     let what = "the image's manifest";
-    let keys: serde_json::Value = parse(what, bytes)?;
-    if keys.get("manifests").is_some() {
+    if bytes.len() as u64 > MANIFEST_BYTES_MAX {
+        let why = format!("it has more than {MANIFEST_BYTES_MAX} bytes");
+        return Err(ArtifactError::unusable(what, why));
+    }
+    let keys: Keys = parse(what, bytes)?;
+    if keys.manifests.is_some() {
         let index: Index = parse(what, bytes)?;
         bounded(index.manifests.len())?;
         return Ok(Root::Index(index));
@@ -157,15 +177,21 @@ fn bounded(count: usize) -> Result<(), ArtifactError> {
     Err(ArtifactError::unusable("the image's manifest", why))
 }
 
-/// The manifest of an index for an architecture.
-fn choose<'a>(index: &'a Index, wanted: &str) -> Result<&'a Descriptor, ArtifactError> {
-    let fits = |it: &&Descriptor| it.arch().as_deref() == Some(wanted);
-    index.manifests.iter().find(fits).ok_or_else(|| {
-        let there: BTreeSet<String> = index.manifests.iter().filter_map(Descriptor::arch).collect();
-        let there: Vec<String> = there.into_iter().collect();
+/// The manifest of an index for an architecture; the one for all its variants before those for
+/// newer ones.
+fn choose<'a>(
+    index: &'a Index,
+    contents: &'a Contents,
+    wanted: &str,
+) -> Result<&'a BlobEntry, ArtifactError> {
+    let fits = |it: &&Descriptor| it.arch().as_deref() == Some(wanted) && it.is_in(contents);
+    let variant = |it: &&Descriptor| it.platform.as_ref().map(|it| it.variant.clone());
+    let chosen = index.manifests.iter().filter(fits).min_by_key(variant).ok_or_else(|| {
+        let there: Vec<String> = index.architectures(contents).into_iter().collect();
         let why = format!("it is there for {}, not for {wanted}", there.join(", "));
         ArtifactError::unusable("the image", why)
-    })
+    })?;
+    chosen.entry(contents)
 }
 
 /// What runs on an architecture of an artifact, as far as what is here tells: its root, then
@@ -184,7 +210,7 @@ pub(super) fn needed(
     let manifest = match root(&bytes)? {
         Root::Manifest(manifest) => manifest,
         Root::Index(index) => {
-            let chosen = choose(&index, wanted)?.entry(contents)?;
+            let chosen = choose(&index, contents, wanted)?;
             needed.push(chosen.clone());
             if !store.holds_blob(&chosen.digest) {
                 return Ok(needed);
@@ -217,7 +243,7 @@ pub fn architectures(
         ArtifactError::unusable("the artifact", why)
     };
     match root(&bytes).map_err(neither)? {
-        Root::Index(index) => Ok(index.manifests.iter().filter_map(Descriptor::arch).collect()),
+        Root::Index(index) => Ok(index.architectures(contents)),
         Root::Manifest(manifest) if is_module(&manifest) => Ok(BTreeSet::new()),
         Root::Manifest(manifest) => {
             let config = manifest.config.entry(contents)?.digest;
@@ -276,7 +302,7 @@ impl Image {
         let (digest, manifest) = match root(&bytes)? {
             Root::Manifest(manifest) => (contents.root(), manifest),
             Root::Index(index) => {
-                let digest = choose(&index, wanted)?.entry(contents)?.digest;
+                let digest = choose(&index, contents, wanted)?.digest;
                 let bytes = store.read_whole(&digest, MANIFEST_BYTES_MAX)?;
                 (digest, parse("the image's manifest", &bytes)?)
             }

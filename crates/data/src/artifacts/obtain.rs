@@ -3,8 +3,9 @@
 //!
 //! Sources are asked for runs of chunks; each lane takes the next run and a source that is
 //! doing well. A source that sends a wrong chunk is not asked for this artifact again, and is
-//! named; one that fails or falls silent is asked less. What came is durable chunk by chunk, so
-//! whoever drops the future, or dies, goes on there.
+//! named; one that fails or falls silent is asked less, and one that is slow only when no other
+//! is there. What came is durable chunk by chunk, so whoever drops the future, or dies, goes on
+//! there.
 
 use super::{
     error::ArtifactError,
@@ -19,7 +20,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::{task::spawn_blocking, time::timeout};
+use tokio::{
+    task::spawn_blocking,
+    time::{Instant, sleep, timeout},
+};
 use trustmesh_types::{
     Contents, Digest,
     contents::{BlobEntry, CHUNK_BYTES},
@@ -31,6 +35,10 @@ const LANES: usize = 4;
 const RUN_CHUNKS: u64 = 8;
 /// Failures of a source after which it is left alone.
 const FAILURES_MAX: u32 = 3;
+/// A chunk that takes longer is slow: the rest of its run goes to whoever is faster.
+const SLOW: Duration = Duration::from_secs(2);
+/// Between looks whether another fetch of the same blobs has ended; and how often, at most.
+const ENDS: (Duration, usize) = (Duration::from_millis(100), 1_200);
 /// Rounds from an index to its manifest to its layers, and one to see that all is here.
 const ROUNDS_MAX: usize = 4;
 
@@ -60,24 +68,31 @@ pub type Progress = Arc<dyn Fn(u64, u64) + Send + Sync>;
 pub struct ObtainOptions {
     /// How much of the artifact is wanted.
     pub wanted: Wanted,
+    /// Bytes of all its blobs, where they were named: contents with others are refused.
+    pub bytes: Option<u64>,
     /// A source that sends nothing for so long has fallen silent.
     pub silence_max: Duration,
+    /// A source that sends a chunk at a lower rate fails.
+    pub rate_min_bytes_per_s: u64,
     /// Told of each chunk that came.
     pub progress: Progress,
 }
 
 impl ObtainOptions {
-    /// Patient for 5 s, and telling nobody.
+    /// Patient for 5 s, content with 16 KiB/s, and telling nobody.
     #[must_use]
     pub fn new(wanted: Wanted) -> Self {
         let silence_max = Duration::from_secs(5);
-        Self { wanted, silence_max, progress: Arc::new(|_, _| ()) }
+        let progress = Arc::new(|_, _| ());
+        Self { wanted, bytes: None, silence_max, rate_min_bytes_per_s: 16 * 1024, progress }
     }
 }
 
 struct Standing {
     source: Arc<dyn Source>,
     failures: u32,
+    /// Chunks that took too long.
+    slow: u32,
     lied: bool,
     busy: usize,
     trouble: String,
@@ -120,6 +135,7 @@ pub async fn obtain(
     let stand = |source| Standing {
         source,
         failures: 0,
+        slow: 0,
         lied: false,
         busy: 0,
         trouble: "not asked".to_owned(),
@@ -133,18 +149,35 @@ pub async fn obtain(
     });
     let fetch = Fetch { store, contents, board, options };
     let all = fetch.contents().await?;
-    let (begun, of) = (store.clone(), all.clone());
-    blocking(move || begun.begin(&of)).await?;
-    for _ in 0..ROUNDS_MAX {
-        let (store, of, wanted) = (store.clone(), all.clone(), options.wanted.clone());
-        let blobs = blocking(move || selection(&store, &of, &wanted)).await?;
-        if !fetch.plan(&blobs) {
-            return Ok(fetch.board().outcome.clone());
-        }
-        join_all((0..LANES).map(|_| fetch.lane())).await;
-        fetch.check()?;
+    let what = || format!("artifact {contents}");
+    if let Some(said) = options.bytes.filter(|said| *said != all.bytes()) {
+        let why = format!("it has {} bytes, {said} were said", all.bytes());
+        return Err(ArtifactError::unusable(what(), why));
     }
-    Err(ArtifactError::unusable(format!("artifact {contents}"), "it names manifests without end"))
+    let (mut rounds, mut waits) = (0, 0);
+    while rounds < ROUNDS_MAX && waits < ENDS.1 {
+        let (store, of, wanted) = (store.clone(), all.clone(), options.wanted.clone());
+        let (blobs, here) = blocking(move || {
+            // Again in each round: what was here may have been damaged or removed since.
+            store.begin(&of)?;
+            let blobs = selection(&store, &of, &wanted)?;
+            let here = store.has_all(&blobs);
+            Ok((blobs, here))
+        })
+        .await?;
+        if fetch.plan(&blobs) {
+            rounds += 1;
+            join_all((0..LANES).map(|_| fetch.lane())).await;
+            fetch.check()?;
+        } else if here {
+            return Ok(fetch.board().outcome.clone());
+        } else {
+            // All chunks have come, and somebody else makes a blob of them.
+            waits += 1;
+            sleep(ENDS.0).await;
+        }
+    }
+    Err(ArtifactError::unusable(what(), "it names manifests without end"))
 }
 
 /// Blobs that are wanted, as far as what is here tells.
@@ -183,7 +216,7 @@ impl Fetch<'_> {
                 break;
             };
             let asked = source.contents(self.contents);
-            let trouble = match timeout(self.options.silence_max, asked).await {
+            let trouble = match timeout(self.patience(source.as_ref()), asked).await {
                 Err(_) => "no answer in time".to_owned(),
                 Ok(Err(trouble)) => trouble,
                 Ok(Ok(None)) => continue,
@@ -198,6 +231,10 @@ impl Fetch<'_> {
             self.failed(at, trouble);
         }
         Err(self.no_source())
+    }
+
+    fn patience(&self, source: &dyn Source) -> Duration {
+        source.silence_max().unwrap_or(self.options.silence_max)
     }
 
     /// What is not here of some blobs is to be fetched; whether there is any.
@@ -267,8 +304,9 @@ impl Fetch<'_> {
         }
         let usable = |it: &&mut Standing| !it.lied && it.failures < FAILURES_MAX;
         let numbered = board.sources.iter_mut().enumerate();
-        let (at, chosen) =
-            numbered.filter(|(_, it)| usable(it)).min_by_key(|(_, it)| (it.busy, it.failures))?;
+        let (at, chosen) = numbered
+            .filter(|(_, it)| usable(it))
+            .min_by_key(|(_, it)| (it.slow, it.busy, it.failures))?;
         chosen.busy = chosen.busy.saturating_add(1);
         let source = Arc::clone(&chosen.source);
         let Some(run) = board.runs.pop_front() else {
@@ -298,7 +336,7 @@ impl Fetch<'_> {
         let ends = entry.chunk(run.chunks.start).zip(entry.chunk(run.chunks.end.saturating_sub(1)));
         let ((first, _), (last, _)) = ends?;
         let asked = source.blob(self.contents, entry, first.start..last.end);
-        let silence_max = self.options.silence_max;
+        let silence_max = self.patience(source);
         let mut pieces = match timeout(silence_max, asked).await {
             Ok(Ok(pieces)) => pieces,
             Ok(Err(trouble)) => {
@@ -315,10 +353,16 @@ impl Fetch<'_> {
             let left = || Some(Run { entry: entry.clone(), chunks: index..run.chunks.end });
             let (range, _) = entry.chunk(index)?;
             let length = usize::try_from(range.end.saturating_sub(range.start)).ok()?;
-            if let Err(trouble) = fill(&mut rest, &mut pieces, (length, silence_max)).await {
+            let since = Instant::now();
+            let rate = self.options.rate_min_bytes_per_s.max(1);
+            let time_max = silence_max + Duration::from_secs((length as u64).div_ceil(rate));
+            let filled = timeout(time_max, fill(&mut rest, &mut pieces, (length, silence_max)));
+            let filled = filled.await.unwrap_or_else(|_| Err("it is too slow".to_owned()));
+            if let Err(trouble) = filled {
                 self.failed(at, trouble);
                 return left();
             }
+            let is_slow = since.elapsed() > SLOW;
             let chunk = rest.split_to(length).freeze();
             let (store, of, bytes) = (self.store.clone(), entry.clone(), chunk.len() as u64);
             match blocking(move || store.put_chunk(&of, index, &chunk)).await {
@@ -333,8 +377,20 @@ impl Fetch<'_> {
                     return left();
                 }
             }
+            if is_slow {
+                self.slow(at);
+                let run =
+                    Run { entry: entry.clone(), chunks: index.saturating_add(1)..run.chunks.end };
+                return (!run.chunks.is_empty()).then_some(run);
+            }
         }
         None
+    }
+
+    fn slow(&self, at: usize) {
+        if let Some(standing) = self.board().sources.get_mut(at) {
+            standing.slow = standing.slow.saturating_add(1);
+        }
     }
 
     fn came(&self, bytes: u64) {

@@ -277,7 +277,16 @@ fn layout(store: &ArtifactStore, files: &Files, shown: &str) -> Result<Contents,
         }
         if is_manifest {
             let named = image::named(&files.json(&name)?)?;
-            open.extend(named.into_iter().map(|it| (it.digest, it.is_manifest)));
+            // `docker save` writes the index of all platforms, and the blobs of one.
+            let left_out = |it: &image::Named| {
+                it.is_manifest && files.place(&format!("blobs/sha256/{}", it.digest)).is_err()
+            };
+            if !named.is_empty() && named.iter().all(left_out) {
+                let why = "it has none of the images that its index names";
+                return Err(ArtifactError::unusable(shown, why));
+            }
+            let there = named.into_iter().filter(|it| !left_out(it));
+            open.extend(there.map(|it| (it.digest, it.is_manifest)));
         }
         entries.push(entry);
     }

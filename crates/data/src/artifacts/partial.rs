@@ -20,6 +20,7 @@ const READ_BYTES: usize = 256 * 1024;
 #[derive(Debug, Clone)]
 pub(super) struct Partial {
     path: PathBuf,
+    entry: BlobEntry,
     have: Vec<bool>,
     left: u64,
 }
@@ -28,7 +29,8 @@ impl Partial {
     /// What of a blob lies at a path already: chunks that fit their digests.
     pub(super) fn resume(path: PathBuf, entry: &BlobEntry) -> Result<Self, ArtifactError> {
         let count = usize::try_from(entry.chunk_count()).unwrap_or(usize::MAX);
-        let mut partial = Self { path, have: vec![false; count], left: entry.chunk_count() };
+        let (have, left) = (vec![false; count], entry.chunk_count());
+        let mut partial = Self { path, entry: entry.clone(), have, left };
         let file = match File::open(&partial.path) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(partial),
@@ -53,6 +55,11 @@ impl Partial {
         *have = true;
         self.left = self.left.saturating_sub(1);
         self.left == 0
+    }
+
+    /// Whether it is of a blob as it is said to be.
+    pub(super) fn is_of(&self, entry: &BlobEntry) -> bool {
+        self.entry == *entry
     }
 
     /// Whether all chunks are there.

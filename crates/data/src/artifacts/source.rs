@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use futures::{future::BoxFuture, stream::BoxStream};
-use std::ops::Range;
+use std::{ops::Range, time::Duration};
 use trustmesh_types::{Digest, contents::BlobEntry};
 
 /// Some bytes of a blob, or why there are no more.
@@ -15,6 +15,11 @@ pub type Pieces = BoxStream<'static, Piece>;
 pub trait Source: Send + Sync {
     /// Its name for people.
     fn name(&self) -> &str;
+
+    /// How long it may send nothing, where it says so itself: a registry waits and asks again.
+    fn silence_max(&self) -> Option<Duration> {
+        None
+    }
 
     /// The encoded contents of a digest; `None` when it does not serve contents, as registries
     /// don't.

@@ -2,8 +2,10 @@
 //! being fetched.
 //!
 //! Invariants: a file in `blobs/` was read through and has its digest, and is durable before it
-//! is there; it never changes. A blob goes when no contents name it any more. Space counts what
-//! is wanted, so that what was begun can be ended. These functions block for the disk.
+//! is there; it never changes. Contents that say something else of a blob that is here are
+//! refused: they lie, and who serves it must not be blamed. A blob goes when no contents name it
+//! any more. Space counts what is wanted, so that what was begun can be ended. These functions
+//! block for the disk.
 
 use super::{
     error::ArtifactError,
@@ -12,14 +14,14 @@ use super::{
 use crate::checked_file::sync_directory_of;
 use bytes::Bytes;
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fs::{self, File},
     io::{ErrorKind, Write as _},
     ops::Range,
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use trustmesh_types::{Contents, Digest, contents::BlobEntry};
 
@@ -32,8 +34,30 @@ const SET_ASIDE: &str = "damaged";
 #[derive(Debug, Default)]
 struct State {
     contents: BTreeMap<Digest, Contents>,
-    whole: BTreeSet<Digest>,
+    /// Whole blobs, with what they were found to be; none until somebody asks for one that
+    /// contents disagree about.
+    whole: BTreeMap<Digest, Option<BlobEntry>>,
     partial: BTreeMap<Digest, Partial>,
+    /// When contents were last begun or had a chunk come.
+    used: BTreeMap<Digest, Instant>,
+}
+
+impl State {
+    /// What contents say of a blob, each once.
+    fn said(&self, blob: &Digest) -> Vec<&BlobEntry> {
+        let mut said: Vec<&BlobEntry> = Vec::new();
+        for entry in self.contents.values().filter_map(|it| it.blob(blob)) {
+            if !said.contains(&entry) {
+                said.push(entry);
+            }
+        }
+        said
+    }
+
+    /// Whether a blob is here whole, and as it is said to be.
+    fn has(&self, entry: &BlobEntry) -> bool {
+        self.whole.get(&entry.digest).is_some_and(|it| it.as_ref() == Some(entry))
+    }
 }
 
 #[derive(Debug)]
@@ -41,8 +65,8 @@ struct Inner {
     dir: PathBuf,
     bytes_max: u64,
     state: Mutex<State>,
-    /// One artifact is begun at a time.
-    beginning: Mutex<()>,
+    /// One artifact is begun or removed at a time.
+    turn: Mutex<()>,
 }
 
 /// Artifacts on this node's disk. Clones share them.
@@ -72,20 +96,24 @@ impl ArtifactStore {
         let wanted = |digest: &Digest| state.contents.values().any(|c| c.blob(digest).is_some());
         for (digest, path) in named(&dir.join(BLOBS))? {
             let length = fs::metadata(&path).map(|meta| meta.len()).unwrap_or(0);
-            let named = state.contents.values().find_map(|contents| contents.blob(&digest));
-            if named.is_some_and(|entry| entry.bytes == length) {
-                state.whole.insert(digest);
-            } else {
-                remove(&path)?;
+            let said = state.said(&digest);
+            let found = match said.as_slice() {
+                [entry] if entry.bytes == length => Some(Some((*entry).clone())),
+                [_, _, ..] if said.iter().any(|entry| entry.bytes == length) => Some(None),
+                _ => None,
+            };
+            match found {
+                Some(entry) => drop(state.whole.insert(digest, entry)),
+                None => remove(&path)?,
             }
         }
         for (digest, path) in named(&dir.join(PARTIAL))? {
-            if state.whole.contains(&digest) || !wanted(&digest) {
+            if state.whole.contains_key(&digest) || !wanted(&digest) {
                 remove(&path)?;
             }
         }
-        let (state, beginning) = (Mutex::new(state), Mutex::default());
-        Ok(Self(Arc::new(Inner { dir: dir.to_owned(), bytes_max, state, beginning })))
+        let (state, turn) = (Mutex::new(state), Mutex::default());
+        Ok(Self(Arc::new(Inner { dir: dir.to_owned(), bytes_max, state, turn })))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -101,9 +129,9 @@ impl ArtifactStore {
     /// fetched before, chunks that are right count.
     ///
     /// # Errors
-    /// [`ArtifactError::Full`] or `Io`.
+    /// [`ArtifactError::Full`], `Unusable` when they lie about a blob that is here, or `Io`.
     pub fn begin(&self, contents: &Contents) -> Result<(), ArtifactError> {
-        let _turn = self.0.beginning.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.turn();
         let digest = contents.digest();
         let known = self.state().contents.contains_key(&digest);
         if !known {
@@ -117,20 +145,52 @@ impl ArtifactStore {
             write_durably(&self.file(CONTENTS, &digest), &contents.encode())?;
         }
         for entry in contents.blobs() {
-            let here = {
-                let state = self.state();
-                state.whole.contains(&entry.digest) || state.partial.contains_key(&entry.digest)
-            };
-            if !here {
-                let partial = Partial::resume(self.file(PARTIAL, &entry.digest), entry)?;
-                let whole = partial.is_whole();
-                self.state().partial.insert(entry.digest, partial);
-                if whole {
-                    self.finish(entry)?;
-                }
+            self.begin_blob(entry)?;
+        }
+        let mut state = self.state();
+        state.contents.insert(digest, contents.clone());
+        state.used.insert(digest, Instant::now());
+        Ok(())
+    }
+
+    fn turn(&self) -> MutexGuard<'_, ()> {
+        self.0.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What of a blob is here.
+    fn begin_blob(&self, entry: &BlobEntry) -> Result<(), ArtifactError> {
+        let (whole, begun) = {
+            let state = self.state();
+            if state.has(entry) {
+                return Ok(());
+            }
+            let begun = state.partial.get(&entry.digest).is_some_and(|it| it.is_of(entry));
+            (state.whole.contains_key(&entry.digest), begun)
+        };
+        if whole {
+            return self.agree(entry);
+        }
+        if !begun {
+            // In place of another one, whose chunks are not this blob's.
+            let partial = Partial::resume(self.file(PARTIAL, &entry.digest), entry)?;
+            let is_whole = partial.is_whole();
+            self.state().partial.insert(entry.digest, partial);
+            if is_whole {
+                self.finish(entry)?;
             }
         }
-        self.state().contents.insert(digest, contents.clone());
+        Ok(())
+    }
+
+    /// That a blob that is here whole is what is said of it.
+    fn agree(&self, entry: &BlobEntry) -> Result<(), ArtifactError> {
+        let path = self.path(&entry.digest)?;
+        let length = fs::metadata(&path).map_err(|e| ArtifactError::io("read", &path, &e))?.len();
+        if length != entry.bytes || !Partial::resume(path, entry)?.is_whole() {
+            let why = "its contents say something else of it than is so: who published them lies";
+            return Err(ArtifactError::unusable(format!("blob {}", entry.digest), why));
+        }
+        self.state().whole.insert(entry.digest, Some(entry.clone()));
         Ok(())
     }
 
@@ -165,12 +225,24 @@ impl ArtifactStore {
         if got != expected || bytes.len() as u64 != range.end.saturating_sub(range.start) {
             return Err(ArtifactError::WrongChunk { blob, index, expected, got });
         }
-        let begun = self.state().partial.get(&blob).map(|partial| partial.path().to_owned());
-        let Some(path) = begun else {
-            return if self.holds_blob(&blob) { Ok(true) } else { Err(missing) };
+        let begun = {
+            let state = self.state();
+            let begun = state.partial.get(&blob).filter(|it| it.is_of(entry));
+            begun.map(|it| it.path().to_owned()).ok_or_else(|| state.has(entry))
+        };
+        let path = match begun {
+            Ok(path) => path,
+            Err(true) => return Ok(true),
+            Err(false) => return Err(missing),
         };
         partial::write(&path, range.start, bytes)?;
-        let last = self.state().partial.get_mut(&blob).is_some_and(|it| it.mark(index));
+        let last = {
+            let mut state = self.state();
+            let State { contents, partial, used, .. } = &mut *state;
+            let of = contents.iter().filter(|(_, it)| it.blob(&blob).is_some());
+            used.extend(of.map(|(digest, _)| (*digest, Instant::now())));
+            partial.get_mut(&blob).filter(|it| it.is_of(entry)).is_some_and(|it| it.mark(index))
+        };
         if last {
             self.finish(entry)?;
         }
@@ -199,7 +271,7 @@ impl ArtifactStore {
         sync_directory_of(&to).map_err(|e| durable(&to, &e))?;
         let mut state = self.state();
         state.partial.remove(&entry.digest);
-        state.whole.insert(entry.digest);
+        state.whole.insert(entry.digest, Some(entry.clone()));
         Ok(())
     }
 
@@ -220,7 +292,7 @@ impl ArtifactStore {
     /// Whether a blob is here whole.
     #[must_use]
     pub fn holds_blob(&self, blob: &Digest) -> bool {
-        self.state().whole.contains(blob)
+        self.state().whole.contains_key(blob)
     }
 
     /// Whether all blobs of an artifact are here.
@@ -228,7 +300,13 @@ impl ArtifactStore {
     pub fn holds(&self, contents: &Digest) -> bool {
         let state = self.state();
         let found = state.contents.get(contents);
-        found.is_some_and(|it| it.blobs().iter().all(|blob| state.whole.contains(&blob.digest)))
+        found.is_some_and(|it| it.blobs().iter().all(|blob| state.has(blob)))
+    }
+
+    /// Whether some blobs are here whole, each as it is said to be.
+    pub(super) fn has_all(&self, blobs: &[BlobEntry]) -> bool {
+        let state = self.state();
+        blobs.iter().all(|blob| state.has(blob))
     }
 
     /// The contents of an artifact that was begun.
@@ -237,15 +315,20 @@ impl ArtifactStore {
         self.state().contents.get(digest).cloned()
     }
 
-    /// The artifacts that were begun, by their contents, with the time since they were.
+    /// The artifacts that were begun, by their contents, with the time since they were or a
+    /// chunk of them came.
     #[must_use]
     pub fn list(&self) -> Vec<(Digest, Duration)> {
-        let digests: Vec<Digest> = self.state().contents.keys().copied().collect();
-        let age = |digest: &Digest| {
-            let modified = fs::metadata(self.file(CONTENTS, digest)).and_then(|m| m.modified());
-            modified.ok().and_then(|at| at.elapsed().ok()).unwrap_or_default()
+        let state = self.state();
+        let known: Vec<(Digest, Option<Instant>)> =
+            state.contents.keys().map(|it| (*it, state.used.get(it).copied())).collect();
+        drop(state);
+        let age = |(digest, used): (Digest, Option<Instant>)| {
+            let file = || fs::metadata(self.file(CONTENTS, &digest)).and_then(|m| m.modified());
+            let written = || file().ok().and_then(|at| at.elapsed().ok()).unwrap_or_default();
+            (digest, used.map_or_else(written, |at| at.elapsed()))
         };
-        digests.into_iter().map(|digest| (digest, age(&digest))).collect()
+        known.into_iter().map(age).collect()
     }
 
     /// Where a whole blob lies.
@@ -321,7 +404,25 @@ impl ArtifactStore {
     /// # Errors
     /// [`ArtifactError::Io`].
     pub fn remove(&self, contents: &Digest) -> Result<(), ArtifactError> {
-        let Some(gone) = self.state().contents.remove(contents) else { return Ok(()) };
+        self.remove_unused(contents, Instant::now()).map(drop)
+    }
+
+    /// The same, unless somebody began it again, or a chunk of it came, after an instant: then
+    /// it stays. False when it stays.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Io`].
+    pub fn remove_unused(&self, contents: &Digest, since: Instant) -> Result<bool, ArtifactError> {
+        let _turn = self.turn();
+        let gone = {
+            let mut state = self.state();
+            if state.used.get(contents).is_some_and(|at| *at > since) {
+                return Ok(false);
+            }
+            state.used.remove(contents);
+            state.contents.remove(contents)
+        };
+        let Some(gone) = gone else { return Ok(true) };
         remove(&self.file(CONTENTS, contents))?;
         for entry in gone.blobs() {
             let blob = &entry.digest;
@@ -336,7 +437,7 @@ impl ArtifactStore {
             remove(&self.file(BLOBS, blob))?;
             remove(&self.file(PARTIAL, blob))?;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Bytes of what is here or wanted, and the limit.

@@ -142,9 +142,14 @@ impl Engine {
         format!("trustmesh-{}-{app}", self.node())
     }
 
+    /// Under which name this node has its images.
+    pub(super) fn repository(&self) -> String {
+        format!("trustmesh-{}", self.node())
+    }
+
     /// What this node calls an image.
     pub(super) fn tag(&self, manifest: &trustmesh_types::Digest) -> String {
-        format!("trustmesh-{}:{manifest}", self.node())
+        format!("{}:{manifest}", self.repository())
     }
 
     pub(super) fn labels(&self, app: &str) -> HashMap<String, String> {

@@ -5,13 +5,14 @@ use super::{config::ImageFiles, engine::Engine, error::ContainerError};
 use crate::text::shorten;
 use bollard::{
     Docker, body_try_stream,
-    query_parameters::{ImportImageOptionsBuilder, RemoveImageOptionsBuilder},
+    query_parameters::{ImportImageOptionsBuilder, ListImagesOptions, RemoveImageOptionsBuilder},
 };
 use bytes::Bytes;
 use futures::{StreamExt as _, stream, stream::BoxStream};
 use serde_json::{Value, json};
 use std::{collections::VecDeque, path::PathBuf, time::Duration};
 use tokio::{fs::File, io::AsyncReadExt as _};
+use trustmesh_types::Digest;
 
 /// For an image to be loaded, beside a second for each MiB.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(60);
@@ -45,6 +46,21 @@ pub(super) async fn load(engine: &Engine, image: &ImageFiles) -> Result<(), Cont
         return Err(error);
     }
     Ok(())
+}
+
+/// The images that have a name of this node's, by the digests in their tags. Podman puts
+/// `localhost/` before names.
+pub(super) async fn images(
+    docker: &Docker,
+    repository: &str,
+) -> Result<Vec<Digest>, ContainerError> {
+    let listed = docker.list_images(None::<ListImagesOptions>).await;
+    let listed = listed.map_err(|error| ContainerError::of("list images", &error))?;
+    let own = |tag: &String| {
+        let tag = tag.strip_prefix("localhost/").unwrap_or(tag);
+        tag.strip_prefix(repository)?.strip_prefix(':')?.parse().ok()
+    };
+    Ok(listed.iter().flat_map(|image| &image.repo_tags).filter_map(own).collect())
 }
 
 /// Takes this node's name off an image; the engine drops it with the last one.

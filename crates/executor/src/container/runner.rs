@@ -111,6 +111,15 @@ impl ContainerRunner {
         load::load(&self.0.engine, image).await
     }
 
+    /// The images that this node has loaded, by the digests of their manifests.
+    ///
+    /// # Errors
+    /// [`ContainerError`].
+    pub async fn images(&self) -> Result<Vec<Digest>, ContainerError> {
+        let engine = &self.0.engine;
+        load::images(&engine.connect().await?, &engine.repository()).await
+    }
+
     /// Drops an image.
     ///
     /// # Errors
@@ -130,8 +139,10 @@ impl ContainerRunner {
         spec: InstanceSpec,
     ) -> Result<watch::Receiver<InstanceState>, ContainerError> {
         let app = spec.app.clone();
-        let old = self.instances().remove(&app);
-        drop(old);
+        if let Some(old) = self.instances().remove(&app) {
+            // Calls may still hold it.
+            old.supervisor.abort();
+        }
         let (supervisor, known) = Supervisor::new(Arc::clone(&self.0.engine), spec.clone());
         let instance = Arc::new(Instance {
             spec,

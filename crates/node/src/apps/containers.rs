@@ -1,6 +1,7 @@
 //! Containers: from the artifact to an image that the engine has, to a container that takes
 //! calls; and what becomes of it later.
 
+use super::order::Turn;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, Once, PoisonError},
@@ -13,7 +14,7 @@ use tokio::{
 use trustmesh_agent::{Input, RunOutput, RunSpec, Start};
 use trustmesh_data::artifacts::{ArtifactError, ArtifactStore, Image};
 use trustmesh_executor::{
-    ContainerRunner,
+    ContainerError, ContainerRunner,
     container::{EngineState, ImageFiles, InstanceSpec, InstanceState, LayerFile},
 };
 use trustmesh_types::{AppId, Digest, limits::TEXT_BYTES_MAX, records::AppManifest};
@@ -23,12 +24,19 @@ const STOP_GRACE: Duration = Duration::from_secs(10);
 /// The same when the node stops.
 const NODE_STOP_GRACE: Duration = Duration::from_secs(2);
 
+/// Between tries to load an image: first and longest.
+const LOAD_PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
+
 /// What follows an application's container.
 struct Followed {
     generation: u32,
-    manifest: Digest,
     follower: JoinHandle<()>,
+    /// What was said of it last.
+    said: Said,
 }
+
+/// What became of a container, once something did.
+type Said = Arc<Mutex<Option<Result<(), String>>>>;
 
 impl Drop for Followed {
     fn drop(&mut self) {
@@ -80,26 +88,39 @@ impl Containers {
         });
     }
 
-    /// Makes an application's container run; what becomes of it later, the driver hears.
-    pub(super) async fn start(&self, start: &Start) -> Result<(), String> {
+    /// Makes an application's container run; what becomes of it later, the driver hears. The
+    /// turn ends once it is looked after. What runs of an earlier generation may end its calls.
+    pub(super) async fn start(&self, start: &Start, turn: Turn) -> Result<(), String> {
         self.begin();
         let (app, generation) = (&start.manifest.id, start.generation);
-        let known = self.followed().get(app).is_some_and(|it| it.generation == generation);
-        if known {
+        let known = self.followed().get(app).map(|it| (it.generation, Arc::clone(&it.said)));
+        if let Some((_, said)) = known.as_ref().filter(|(of, _)| *of == generation) {
             // It is looked after already: this asks how it is.
             return match self.0.runner.state(app.as_str()) {
                 InstanceState::Running | InstanceState::Restarting { .. } => Ok(()),
                 InstanceState::Failed { why } => Err(why),
-                InstanceState::Starting => Err("the container is starting".to_owned()),
-                InstanceState::Stopped => Err(self.engine_word()),
+                InstanceState::Starting | InstanceState::Stopped => match lock(said).clone() {
+                    Some(Err(why)) => Err(why),
+                    _ => Err(self.engine_word()),
+                },
             };
         }
         let image = self.image(start.manifest.contents).await?;
-        let manifest = image.manifest;
+        if known.is_some() {
+            self.stop(app).await;
+        }
         let (first, told) = tokio::sync::oneshot::channel();
-        let follower = tokio::spawn(follow(self.clone(), start.clone(), image, first));
-        let old = self.followed().insert(app.clone(), Followed { generation, manifest, follower });
-        drop(old);
+        let said = Said::default();
+        let teller = Teller {
+            start: start.clone(),
+            tell: self.0.tell.clone(),
+            first: Some(first),
+            said: Arc::clone(&said),
+        };
+        let follower = tokio::spawn(follow(self.0.runner.clone(), image, teller));
+        let followed = Followed { generation, follower, said };
+        drop(self.followed().insert(app.clone(), followed));
+        drop(turn);
         told.await.unwrap_or_else(|_| Err("it was stopped".to_owned()))
     }
 
@@ -152,14 +173,21 @@ impl Containers {
         futures::future::join_all(all).await;
     }
 
-    /// Drops an artifact's image.
-    pub(super) async fn forget(&self, contents: Digest) {
-        let Ok(image) = self.image(contents).await else { return };
-        if self.followed().values().any(|it| it.manifest == image.manifest) {
+    /// Drops images of artifacts that are not here any more, also of an earlier run.
+    pub(super) async fn sweep(&self) {
+        if !matches!(&*self.0.runner.engine().borrow(), EngineState::Up { .. }) {
             return;
         }
-        if let Err(error) = self.0.runner.remove_image(&image.manifest).await {
-            tracing::debug!(%error, "an image stays");
+        let swept = async {
+            for manifest in self.0.runner.images().await? {
+                if !self.0.store.holds_blob(&manifest) {
+                    self.0.runner.remove_image(&manifest).await?;
+                }
+            }
+            Ok::<_, ContainerError>(())
+        };
+        if let Err(error) = swept.await {
+            tracing::debug!(%error, "an image stays for now");
         }
     }
 
@@ -202,52 +230,62 @@ fn instance(manifest: &AppManifest, image: Digest) -> InstanceSpec {
     }
 }
 
-/// Loads the image and begins the container, again when the engine comes back; tells `first`
-/// what came of it, and the driver what becomes of it later.
-async fn follow(
-    containers: Containers,
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing panics while it is held.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Tells what becomes of a container: first whoever began it, then the driver.
+struct Teller {
     start: Start,
-    image: ImageFiles,
-    first: tokio::sync::oneshot::Sender<Result<(), String>>,
-) {
-    let runner = &containers.0.runner;
-    let mut first = Some(first);
-    let mut said: Option<Result<(), String>> = None;
-    let mut say = |result: Result<(), String>| {
-        if said.as_ref() == Some(&result) {
-            return;
+    tell: mpsc::UnboundedSender<Input>,
+    first: Option<tokio::sync::oneshot::Sender<Result<(), String>>>,
+    said: Said,
+}
+
+impl Teller {
+    fn say(&mut self, result: Result<(), String>) {
+        {
+            let mut said = lock(&self.said);
+            if said.as_ref() == Some(&result) {
+                return;
+            }
+            *said = Some(result.clone());
         }
-        said = Some(result.clone());
-        match first.take() {
+        match self.first.take() {
             // Whoever asked may have gone.
             Some(first) => drop(first.send(result)),
             None => {
-                let (app, generation) = (start.manifest.id.clone(), start.generation);
+                let (app, generation) = (self.start.manifest.id.clone(), self.start.generation);
                 // Fails only when the driver is gone, and then nobody needs it.
-                let _ = containers.0.tell.send(Input::Started { app, generation, result });
+                let _ = self.tell.send(Input::Started { app, generation, result });
             }
         }
-    };
+    }
+}
+
+/// Loads the image and begins the container, again when the engine comes back or has room.
+async fn follow(runner: ContainerRunner, image: ImageFiles, mut teller: Teller) {
+    let mut pause = LOAD_PAUSE.0;
     while let Err(error) = runner.load(&image).await {
-        say(Err(cut(error.to_string())));
-        if error.blames_application() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        up(runner).await;
+        teller.say(Err(cut(error.to_string())));
+        tokio::time::sleep(pause).await;
+        up(&runner).await;
+        // An image that the engine can't take is sent ever more rarely.
+        pause = match error {
+            ContainerError::EngineDown { .. } => LOAD_PAUSE.0,
+            _ => pause.saturating_mul(2).min(LOAD_PAUSE.1),
+        };
     }
-    let spec = instance(&start.manifest, image.manifest);
+    let spec = instance(&teller.start.manifest, image.manifest);
     let app = spec.app.clone();
-    if let Err(error) = runner.start(spec).await {
-        say(Err(cut(error.to_string())));
-    } else {
-        say(Ok(()));
-    }
+    let begun = runner.start(spec).await;
+    teller.say(begun.map(drop).map_err(|error| cut(error.to_string())));
     let Some(mut states) = runner.states(&app) else { return };
     loop {
         match &*states.borrow_and_update() {
-            InstanceState::Running => say(Ok(())),
-            InstanceState::Failed { why } => say(Err(cut(why.clone()))),
+            InstanceState::Running => teller.say(Ok(())),
+            InstanceState::Failed { why } => teller.say(Err(cut(why.clone()))),
             InstanceState::Stopped => return,
             // Calls wait for it in the meantime.
             InstanceState::Starting | InstanceState::Restarting { .. } => {}

@@ -1,10 +1,17 @@
 //! This node's copies of applications, as the agent wants them and as people see them.
 
-use super::{Failed, containers::Containers, logs::Logs, modules::Modules, peers::Peer};
+use super::{
+    Failed,
+    containers::Containers,
+    logs::Logs,
+    modules::Modules,
+    order::{Order, Turn},
+    peers::Peer,
+};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::{
     sync::{Semaphore, mpsc},
@@ -55,6 +62,7 @@ struct Inner {
     containers: Containers,
     logs: Logs,
     fetches: Semaphore,
+    order: Order,
     seen: Mutex<Seen>,
 }
 
@@ -62,8 +70,19 @@ struct Inner {
 struct Seen {
     /// Bytes that came, of how many that are wanted, by contents.
     pulling: BTreeMap<Digest, (u64, u64)>,
+    /// What was had of what is wanted.
+    obtained: BTreeSet<Digest>,
+    /// What can't be had; why.
+    lacking: BTreeMap<Digest, String>,
     /// What the last start of each application came to.
     started: BTreeMap<AppId, (u32, CopyView)>,
+}
+
+impl Seen {
+    fn forget(&mut self, contents: &Digest) {
+        self.obtained.remove(contents);
+        self.lacking.remove(contents);
+    }
 }
 
 /// Applications on this node; clones are the same ones.
@@ -86,6 +105,7 @@ impl Apps {
             parts,
             logs: Logs::default(),
             fetches: Semaphore::new(FETCHES_MAX),
+            order: Order::default(),
             seen: Mutex::default(),
         }))
     }
@@ -105,6 +125,16 @@ impl Apps {
         std::env::consts::ARCH
     }
 
+    /// The next turn to begin or end an application.
+    pub(crate) fn turn(&self, app: &AppId) -> Turn {
+        self.0.order.of(app)
+    }
+
+    /// A turn after all that were taken.
+    pub(crate) fn turn_after_all(&self) -> Turn {
+        self.0.order.after_all()
+    }
+
     /// Fetches an artifact from whoever has it; gives what an operator should know of how it
     /// came.
     pub(crate) async fn obtain(&self, wanted: Obtain) -> Result<Option<String>, String> {
@@ -117,11 +147,21 @@ impl Apps {
         let progress = move |came, of| {
             apps.seen().pulling.insert(contents, (came, of));
         };
-        let options = ObtainOptions { progress: Arc::new(progress), ..ObtainOptions::new(part) };
+        let (bytes, progress) = (Some(wanted.bytes), Arc::new(progress));
+        let options = ObtainOptions { bytes, progress, ..ObtainOptions::new(part) };
         self.seen().pulling.insert(contents, (0, wanted.bytes));
         let got = obtain(self.store(), contents, self.sources(&wanted), &options).await;
-        self.seen().pulling.remove(&contents);
-        let obtained = got.map_err(|error| error.to_string())?;
+        let got = got.map_err(|error| error.to_string());
+        {
+            let mut seen = self.seen();
+            seen.pulling.remove(&contents);
+            seen.lacking.remove(&contents);
+            match &got {
+                Ok(_) => drop(seen.obtained.insert(contents)),
+                Err(why) => drop(seen.lacking.insert(contents, why.clone())),
+            }
+        }
+        let obtained = got?;
         if obtained.fetched_bytes > 0 {
             let (bytes, contents) = (obtained.fetched_bytes, contents.short());
             tracing::info!(bytes, contents, "an artifact was fetched and checked");
@@ -132,7 +172,9 @@ impl Apps {
     fn sources(&self, wanted: &Obtain) -> Vec<Arc<dyn Source>> {
         let Parts { client, key, ledger, registries, .. } = &self.0.parts;
         let state = ledger.state();
-        let info = |node: &PublicKey| -> Option<NodeInfo> { state.node(node).map(|it| it.info) };
+        let info = |node: &PublicKey| -> Option<NodeInfo> {
+            state.node(node).filter(|it| it.is_member()).map(|it| it.info)
+        };
         let peers = wanted.sources.iter().filter_map(info);
         let mut sources: Vec<Arc<dyn Source>> =
             peers.map(|info| Arc::new(Peer::new(client, key, &info)) as Arc<dyn Source>).collect();
@@ -150,13 +192,14 @@ impl Apps {
         sources
     }
 
-    /// Makes an application ready to run tasks.
-    pub(crate) async fn start(&self, start: &Start) -> Result<(), String> {
+    /// Makes an application ready to run tasks, when its turn comes.
+    pub(crate) async fn start(&self, start: &Start, mut turn: Turn) -> Result<(), String> {
+        turn.comes().await;
         let (id, generation) = (start.manifest.id.clone(), start.generation);
         self.set(&id, generation, CopyState::Verified, Some("being made ready".to_owned()));
         let result = match start.manifest.runtime {
             Runtime::Wasm => self.prepare_module(&start.manifest.contents).await,
-            Runtime::Container => self.0.containers.start(start).await,
+            Runtime::Container => self.0.containers.start(start, turn).await,
         };
         self.changed(&id, generation, &result);
         result
@@ -171,8 +214,9 @@ impl Apps {
         self.seen().started.insert(app.clone(), (generation, CopyView { state, why }));
     }
 
-    /// What runs of an application may end.
-    pub(crate) async fn stop(&self, app: &AppId) {
+    /// What runs of an application may end, when its turn comes.
+    pub(crate) async fn stop(&self, app: &AppId, mut turn: Turn) {
+        turn.comes().await;
         self.seen().started.remove(app);
         self.0.containers.stop(app).await;
     }
@@ -190,15 +234,32 @@ impl Apps {
         }
     }
 
-    /// Nobody needs an artifact any more.
-    pub(crate) async fn discard(&self, contents: Digest) {
-        self.0.modules.forget(&contents);
-        self.0.containers.forget(contents).await;
-        let store = self.store().clone();
-        let removed = spawn_blocking(move || store.remove(&contents)).await;
-        if let Ok(Err(error)) = removed {
-            tracing::warn!(contents = %contents.short(), %error, "an artifact can't be removed");
+    /// Whether the ledger wants an artifact.
+    fn is_wanted(&self, contents: &Digest) -> bool {
+        let wants =
+            |app: &AppRecord| app.manifest.contents == *contents && app.wanted != AppState::Removed;
+        self.0.parts.ledger.state().apps().any(|app| wants(&app))
+    }
+
+    /// Nobody needs an artifact any more; unless somebody does, or began to since.
+    pub(crate) async fn discard(&self, contents: Digest, since: Instant) {
+        if self.is_wanted(&contents) || self.seen().pulling.contains_key(&contents) {
+            return;
         }
+        let store = self.store().clone();
+        match spawn_blocking(move || store.remove_unused(&contents, since)).await {
+            Ok(Ok(true)) => {}
+            // Somebody is about to deploy it again.
+            Ok(Ok(false)) => return,
+            Ok(Err(error)) => {
+                let contents = contents.short();
+                return tracing::warn!(contents, %error, "an artifact can't be removed");
+            }
+            Err(error) => return tracing::warn!(%error, "the node is stopping"),
+        }
+        self.0.modules.forget(&contents);
+        self.seen().forget(&contents);
+        self.0.containers.sweep().await;
     }
 
     /// Runs a task to its end.
@@ -250,10 +311,16 @@ impl Apps {
         {
             return view.clone();
         }
+        let lacking = seen.lacking.get(&contents).cloned();
+        let obtained = seen.obtained.contains(&contents);
         drop(seen);
-        let held = self.store().contents(&contents).is_some();
+        if let Some(why) = lacking {
+            return CopyView { state: CopyState::Failed, why: Some(why) };
+        }
+        let begun = self.store().contents(&contents).is_some();
         let state = match record.wanted {
-            _ if !held => CopyState::Absent,
+            _ if !begun => CopyState::Absent,
+            _ if !obtained && !self.store().holds(&contents) => CopyState::Pulling,
             AppState::Stopped => CopyState::Stopped,
             _ => CopyState::Verified,
         };
@@ -263,17 +330,14 @@ impl Apps {
     /// Drops what the ledger no longer wants, or never did: a node that was down missed it, a
     /// publisher gave up.
     pub(crate) async fn sweep(&self) {
-        let state = self.0.parts.ledger.state();
-        let wanted = |contents: &Digest| {
-            state
-                .apps()
-                .any(|app| app.manifest.contents == *contents && app.wanted != AppState::Removed)
-        };
+        let since = Instant::now();
         for (contents, age) in self.store().list() {
-            if age > UNWANTED_KEPT && !wanted(&contents) {
-                self.discard(contents).await;
+            if age > UNWANTED_KEPT {
+                self.discard(contents, since).await;
             }
         }
+        self.0.containers.sweep().await;
+        let state = self.0.parts.ledger.state();
         let known: Vec<AppId> = self.seen().started.keys().cloned().collect();
         for app in known {
             if state.app(&app).is_none_or(|it| it.wanted == AppState::Removed) {

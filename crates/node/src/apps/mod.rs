@@ -3,6 +3,7 @@
 //! - `copies`: what the agent asks for: obtain, start, stop, discard; and how each copy is;
 //! - `modules`: WebAssembly modules, compiled and called;
 //! - `containers`: images loaded, containers begun, followed and called;
+//! - `order`: one deed for an application after the other;
 //! - `peers`: artifacts from other nodes;
 //! - `logs`: the ends of applications' logs.
 //!
@@ -13,6 +14,7 @@ mod containers;
 mod copies;
 mod logs;
 mod modules;
+mod order;
 mod peers;
 
 pub(crate) use copies::{Apps, Parts};

@@ -2,7 +2,7 @@
 
 use super::{completions, placements};
 use crate::{apps::Apps, clock::now_ms, mailbox::Mailbox};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Instant};
 use tokio::sync::mpsc;
 use trustmesh_agent::{BlobKind, Bytes, Delivery, Explained, Input, Obtain, Start};
 use trustmesh_api::ResultBundle;
@@ -148,9 +148,9 @@ impl Deeds {
 
     /// Makes an application ready.
     pub(super) fn start(&self, start: Start) {
-        let deeds = self.clone();
+        let (deeds, turn) = (self.clone(), self.apps.turn(&start.manifest.id));
         tokio::spawn(async move {
-            let result = deeds.apps.start(&start).await;
+            let result = deeds.apps.start(&start, turn).await;
             let (app, generation) = (start.manifest.id, start.generation);
             if let Err(reason) = &result {
                 tracing::warn!(%app, reason, "an application can't be started");
@@ -161,14 +161,18 @@ impl Deeds {
 
     /// Ends what runs of an application.
     pub(super) fn stop(&self, app: AppId) {
-        let deeds = self.clone();
-        tokio::spawn(async move { deeds.apps.stop(&app).await });
+        let (deeds, turn) = (self.clone(), self.apps.turn(&app));
+        tokio::spawn(async move { deeds.apps.stop(&app, turn).await });
     }
 
     /// Drops an artifact that nobody needs.
     pub(super) fn discard(&self, contents: Digest) {
-        let deeds = self.clone();
-        tokio::spawn(async move { deeds.apps.discard(contents).await });
+        let (deeds, turn, since) = (self.clone(), self.apps.turn_after_all(), Instant::now());
+        tokio::spawn(async move {
+            let mut turn = turn;
+            turn.comes().await;
+            deeds.apps.discard(contents, since).await;
+        });
     }
 
     /// Seals a result to its device and holds it.

@@ -48,10 +48,12 @@ pub(super) fn check_operator(http: &Http, key: &PublicKey) -> Result<(), Refusal
     }
 }
 
-/// Whether a key is a node's or an operator's: those keep artifacts.
+/// Whether a key is an operator's, or a node's that is still one: those keep artifacts.
 pub(super) fn check_keeper(http: &Http, key: &PublicKey) -> Result<(), Refusal> {
-    match http.app.consensus.state().member(key) {
-        Some(Member::Operator { revoked: false, .. } | Member::Node { .. }) => Ok(()),
+    let state = http.app.consensus.state();
+    match state.member(key) {
+        Some(Member::Operator { revoked: false, .. }) => Ok(()),
+        Some(Member::Node { .. }) if state.node(key).is_some_and(|it| it.is_member()) => Ok(()),
         _ => Err(forbidden(key, "node or operator")),
     }
 }

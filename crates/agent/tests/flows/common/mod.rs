@@ -67,6 +67,8 @@ pub struct Node {
     pub met: BTreeSet<PublicKey>,
     /// Applications that it was to start, with their generations.
     pub starts: Vec<(AppId, u32)>,
+    /// Why nothing can be started on it.
+    pub broken: Option<String>,
     /// Applications that it was to stop.
     pub stops: Vec<AppId>,
 }
@@ -180,6 +182,7 @@ impl Mesh {
             met: BTreeSet::new(),
             artifacts: BTreeSet::new(),
             starts: Vec::new(),
+            broken: None,
             stops: Vec::new(),
         });
         let mut mesh = Self {

@@ -44,7 +44,8 @@ impl Mesh {
                 Effect::Meet(nodes) => self.nodes[at].met.extend(nodes),
                 Effect::Obtain(wanted) => self.obtain(at, wanted),
                 Effect::Start(Start { generation, manifest }) => {
-                    let (app, result) = (manifest.id.clone(), Ok(()));
+                    let app = manifest.id.clone();
+                    let result = self.nodes[at].broken.clone().map_or(Ok(()), Err);
                     self.nodes[at].starts.push((app.clone(), generation));
                     self.nodes[at].inbox.push_back(Input::Started { app, generation, result });
                 }

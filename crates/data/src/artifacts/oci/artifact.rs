@@ -139,8 +139,8 @@ impl Registry {
         }
         let root = store.read_whole(&contents.root(), MANIFEST_BYTES_MAX).map_err(unfit)?;
         let of_root = image::named(&root).map_err(unfit)?;
-        let manifests: Vec<Digest> =
-            of_root.iter().filter(|it| it.is_manifest).map(|it| it.digest).collect();
+        let is_here = |it: &&Named| it.is_manifest && contents.blob(&it.digest).is_some();
+        let manifests: Vec<Digest> = of_root.iter().filter(is_here).map(|it| it.digest).collect();
         let mut done = 0_u64;
         for entry in contents.blobs() {
             if entry.digest == contents.root() || manifests.contains(&entry.digest) {

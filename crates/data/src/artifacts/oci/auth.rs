@@ -200,9 +200,17 @@ impl Registry {
             let (registry, repository) = (self.host(), call.repository.to_string());
             Failure::last(OciError::Unauthorized { registry, repository, why })
         };
+        if wanted.bearer.is_some() && !wanted.basic {
+            // It took a login itself before, and wants tokens now.
+            auth.state().basic = false;
+        }
         if matches!(auth.kind, Kind::Token) || auth.state().basic {
-            let renewed = sent.and_then(|before| auth.renewed(&before));
-            return renewed.ok_or_else(|| refused(auth.refused(call.action)));
+            let again = match sent {
+                Some(before) => auth.renewed(&before),
+                // Another request has learnt how to log in since this one was sent.
+                None => auth.own().map_err(Failure::last)?,
+            };
+            return again.ok_or_else(|| refused(auth.refused(call.action)));
         }
         if let Some(bearer) = &wanted.bearer {
             let own = auth.own().map_err(Failure::last)?;

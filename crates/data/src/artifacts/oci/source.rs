@@ -4,7 +4,7 @@ use super::{error::OciError, reference::Repository, registry::Registry};
 use crate::artifacts::source::{Pieces, Source};
 use bytes::Bytes;
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, future::BoxFuture};
-use std::ops::Range;
+use std::{ops::Range, time::Duration};
 use trustmesh_types::{Digest, contents::BlobEntry};
 
 /// A repository of a registry.
@@ -27,6 +27,10 @@ impl RegistrySource {
 impl Source for RegistrySource {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn silence_max(&self) -> Option<Duration> {
+        Some(self.registry.patience())
     }
 
     fn contents(&self, _: Digest) -> BoxFuture<'_, Result<Option<Bytes>, String>> {

@@ -122,6 +122,12 @@ impl Failure {
 }
 
 impl Registry {
+    /// How long an answer may take to begin, a wait that the registry asks for among it.
+    pub(super) fn patience(&self) -> Duration {
+        let limits = &self.0.limits;
+        limits.answer.saturating_add(limits.idle).saturating_add(RETRY_AFTER_MAX)
+    }
+
     /// Makes a request until it is answered with something else than "later".
     pub(super) async fn exchange(&self, call: &Call<'_>) -> Result<Answer, OciError> {
         let shared = &self.0;

@@ -141,3 +141,32 @@ fn a_module_is_raw_or_the_one_layer_of_an_oci_artifact() {
     let other = kept(&[manifest, config, layer]);
     assert!(module(&other.store, &other.contents).is_err(), "an image is no module");
 }
+
+#[test]
+fn an_index_is_picked_from_by_variant_and_bounded() {
+    let (newer, plain) = (image("amd64"), {
+        let mut other = image("amd64");
+        other[2].push(1);
+        let config = other[1].clone();
+        let manifest = json!({
+            "schemaVersion": 2,
+            "config": descriptor(&config, "application/vnd.oci.image.config.v1+json"),
+            "layers": [descriptor(&other[2], "application/vnd.oci.image.layer.v1.tar+gzip")],
+        });
+        other[0] = manifest.to_string().into_bytes();
+        other
+    });
+    let mut root: Value =
+        serde_json::from_slice(&index(&[("amd64", &newer), ("amd64", &plain)])).expect("an index");
+    root["manifests"][0]["platform"]["variant"] = json!("v3");
+    let root = root.to_string().into_bytes();
+    let all = [vec![root], newer.to_vec(), vec![plain[0].clone(), plain[2].clone()]].concat();
+    let Kept { store, contents, _dir } = kept(&all);
+    let picked = Image::pick(&store, &contents, "x86_64").unwrap();
+    assert_eq!(picked.manifest, Digest::of(&plain[0]), "what every processor runs");
+    // Much that is no manifest is not taken apart.
+    let huge = format!("{{\"manifests\":[],\"x\":\"{}\"}}", "0".repeat(5 << 20));
+    let Kept { store, contents, _dir } = kept(&[huge.into_bytes()]);
+    let error = architectures(&store, &contents).unwrap_err();
+    assert!(matches!(error, ArtifactError::Unusable { .. }), "{error}");
+}

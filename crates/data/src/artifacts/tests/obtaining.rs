@@ -29,6 +29,8 @@ enum Manner {
     CutsOff,
     /// Begins, and never goes on.
     Stalls,
+    /// Sends a byte now and then, never silent for long.
+    Drips,
     /// Gives other contents than were asked for.
     OtherContents,
     /// Serves blobs and knows no contents, as a registry does.
@@ -80,6 +82,13 @@ impl Source for Played {
                 }
                 _ => part.len(),
             };
+            if manner == Manner::Drips {
+                let drip = |byte: u8| async move {
+                    tokio::time::sleep(SILENCE_MAX / 2).await;
+                    Ok(Bytes::copy_from_slice(&[byte]))
+                };
+                return Ok(stream::iter(part).then(drip).boxed());
+            }
             let pieces: Vec<Piece> =
                 part[..end].chunks(100_003).map(|it| Ok(Bytes::copy_from_slice(it))).collect();
             let pieces = stream::iter(pieces);
@@ -112,7 +121,11 @@ async fn fetch(
     sources: &[Arc<Played>],
 ) -> Result<Obtained, ArtifactError> {
     let sources = sources.iter().map(|it| Arc::clone(it) as Arc<dyn Source>).collect();
-    let options = ObtainOptions { silence_max: SILENCE_MAX, ..ObtainOptions::new(Wanted::All) };
+    let options = ObtainOptions {
+        silence_max: SILENCE_MAX,
+        rate_min_bytes_per_s: CHUNK_BYTES,
+        ..ObtainOptions::new(Wanted::All)
+    };
     obtain(store, contents.digest(), sources, &options).await
 }
 
@@ -146,6 +159,43 @@ async fn contents_come_from_whoever_has_them() {
         fetch(&store, &contents, &sources).await.unwrap();
         assert!(store.holds(&contents.digest()), "{first:?}");
     }
+}
+
+#[tokio::test]
+async fn a_source_that_drips_delays_and_does_not_stop_a_fetch() {
+    let (dir, blobs) = (folder(), blobs());
+    let contents = artifact(&blobs);
+    let sources = sources(&contents, &blobs, &[Manner::Drips, Manner::Honest, Manner::Drips]);
+    // Silent never: without a bound on the rate, each chunk would take days.
+    tokio::time::timeout(Duration::from_secs(60), fetch(&open(dir.path()), &contents, &sources))
+        .await
+        .expect("it ends")
+        .unwrap();
+}
+
+#[tokio::test]
+async fn contents_of_another_length_than_was_said_are_not_begun() {
+    let (dir, blobs) = (folder(), blobs());
+    let contents = artifact(&blobs);
+    let store = open(dir.path());
+    let honest = sources(&contents, &blobs, &[Manner::Honest]).remove(0);
+    let options = ObtainOptions { bytes: Some(1), ..ObtainOptions::new(Wanted::All) };
+    let error = obtain(&store, contents.digest(), vec![honest], &options).await.unwrap_err();
+    assert!(error.to_string().contains("1 were said"), "{error}");
+    assert_eq!(store.usage().0, 0, "no room is made for it");
+}
+
+#[tokio::test]
+async fn what_was_removed_meanwhile_is_fetched_and_not_taken_as_held() {
+    let (dir, blobs) = (folder(), blobs());
+    let contents = artifact(&blobs);
+    let store = open(dir.path());
+    let honest = sources(&contents, &blobs, &[Manner::Honest]);
+    fetch(&store, &contents, &honest).await.unwrap();
+    store.remove(&contents.digest()).unwrap();
+    assert!(fetch(&store, &contents, &[]).await.is_err());
+    fetch(&store, &contents, &honest).await.unwrap();
+    assert!(store.holds(&contents.digest()));
 }
 
 #[tokio::test]

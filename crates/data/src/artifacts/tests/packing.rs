@@ -133,3 +133,42 @@ fn what_can_not_be_packed_is_said() {
     assert!(pack(&store, &dir.path().join("nowhere")).is_err());
     assert_eq!(store.list().len(), 0);
 }
+
+/// As newer Docker saves: the index of all platforms, and the blobs of one.
+#[test]
+fn an_archive_of_one_platform_is_that_platform() {
+    let dir = folder();
+    let (path, layer, config) = (dir.path().join("saved.tar"), bytes(500, 4), config());
+    let descriptor = |blob: &[u8]| json!({ "digest": format!("sha256:{}", Digest::of(blob)), "size": blob.len() });
+    let manifest = json!({ "config": descriptor(&config), "layers": [descriptor(&layer)] });
+    let manifest = manifest.to_string().into_bytes();
+    let of = |blob: &[u8], architecture: &str| {
+        let mut named = descriptor(blob);
+        named["platform"] = json!({ "os": "linux", "architecture": architecture });
+        named
+    };
+    let platforms = json!({ "manifests": [of(b"elsewhere", "arm64"), of(&manifest, "amd64")] });
+    let platforms = platforms.to_string().into_bytes();
+    let index = json!({ "manifests": [descriptor(&platforms)] }).to_string();
+    let name = |blob: &[u8]| format!("blobs/sha256/{}", Digest::of(blob));
+    let names = [name(&layer), name(&config), name(&manifest), name(&platforms)];
+    let mut files: Vec<(&str, &[u8])> = vec![
+        ("index.json", index.as_bytes()),
+        (&names[0], &layer),
+        (&names[1], &config),
+        (&names[2], &manifest),
+        (&names[3], &platforms),
+    ];
+    archive(&path, &files, &[]);
+    let store = open(&dir.path().join("store"));
+    let packed = pack(&store, &path).unwrap();
+    let there = architectures(&store, &packed).unwrap();
+    assert_eq!(there.into_iter().collect::<Vec<_>>(), ["x86_64"]);
+    assert_eq!(Image::pick(&store, &packed, "x86_64").unwrap().config, config);
+    let error = Image::pick(&store, &packed, "aarch64").unwrap_err().to_string();
+    assert!(error.contains("for x86_64, not for aarch64"), "{error}");
+    files.remove(3);
+    archive(&path, &files, &[]);
+    let error = pack(&store, &path).unwrap_err().to_string();
+    assert!(error.contains("none of the images"), "{error}");
+}

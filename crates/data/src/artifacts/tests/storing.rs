@@ -112,6 +112,52 @@ fn a_blob_goes_with_the_last_artifact_that_names_it() {
     }
 }
 
+/// Contents that name the same blob and say something else of its chunks.
+fn lie(truth: &Contents, about: &[u8], said: &[u8]) -> Contents {
+    let entries = truth.blobs().iter().cloned().map(|entry| {
+        let mut lie = BlobEntry::of(said);
+        lie.digest = entry.digest;
+        if entry.digest == Digest::of(about) { lie } else { entry }
+    });
+    Contents::new(truth.root(), entries.collect()).unwrap()
+}
+
+#[test]
+fn contents_that_lie_about_a_blob_that_is_here_are_refused() {
+    let (dir, shared) = (folder(), bytes(2 * CHUNK, 20));
+    let truth = artifact(std::slice::from_ref(&shared));
+    let other = bytes(2 * CHUNK, 21);
+    for lie in [lie(&truth, &shared, &other), lie(&truth, &shared, &shared[..CHUNK])] {
+        // Whoever comes first, the lie has no part in what is true.
+        let store = open(&dir.path().join(lie.digest().to_string()));
+        store.begin(&lie).unwrap();
+        keep(&store, &truth, std::slice::from_ref(&shared));
+        assert!(store.holds(&truth.digest()) && !store.holds(&lie.digest()));
+        let error = store.begin(&lie).unwrap_err();
+        assert!(error.to_string().contains("who published them lies"), "{error}");
+        let again = open(&dir.path().join(lie.digest().to_string()));
+        again.begin(&truth).unwrap();
+        assert!(again.holds(&truth.digest()));
+        assert!(again.begin(&lie).is_err());
+        assert!(!again.holds(&lie.digest()));
+    }
+}
+
+#[test]
+fn what_was_begun_again_since_stays() {
+    let (dir, blobs) = (folder(), [bytes(CHUNK + 1, 22)]);
+    let (contents, entry) = (artifact(&blobs), BlobEntry::of(&blobs[0]));
+    let store = open(dir.path());
+    let mut since = std::time::Instant::now();
+    store.begin(&contents).unwrap();
+    assert!(!store.remove_unused(&contents.digest(), since).unwrap());
+    since = std::time::Instant::now();
+    store.put_chunk(&entry, 0, &blobs[0][..CHUNK]).unwrap();
+    assert!(!store.remove_unused(&contents.digest(), since).unwrap());
+    assert!(store.remove_unused(&contents.digest(), std::time::Instant::now()).unwrap());
+    assert_eq!(store.list().len(), 0);
+}
+
 #[test]
 fn more_than_there_is_room_for_is_refused_before_it_is_fetched() {
     let dir = folder();
