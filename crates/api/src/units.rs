@@ -1,4 +1,4 @@
-//! Amounts as people write them: bytes (`64MiB`, `1GB`, `4096`) and processor time (`200m`,
+//! Amounts as people write them: bytes (`64MiB`, `1GB`, `4096 B`) and processor time (`200m`,
 //! `0.5`, `2` cores). Whole numbers underneath: bytes and thousandths of a core.
 
 /// A text is no amount.
@@ -17,7 +17,7 @@ fn error(got: &str, what: &'static str, example: &'static str) -> UnitError {
     UnitError { got: got.chars().take(40).collect(), what, example }
 }
 
-/// Reads an amount of bytes.
+/// Reads an amount of bytes; only nothing at all needs no unit.
 ///
 /// # Errors
 /// [`UnitError`].
@@ -28,7 +28,8 @@ pub fn bytes(text: &str) -> Result<u64, UnitError> {
     let (number, unit) = trimmed.split_at(digits);
     let number: u64 = number.parse().map_err(|_| error())?;
     let factor = match unit.trim_start() {
-        "" | "B" => 1,
+        "" if number == 0 => 1,
+        "B" => 1,
         "kB" | "KB" => 1_000,
         "MB" => 1_000_000,
         "GB" => 1_000_000_000,
@@ -72,7 +73,8 @@ mod tests {
     #[test]
     fn bytes_with_a_unit() {
         for (text, want) in [
-            ("4096", 4_096),
+            ("0", 0),
+            ("4096B", 4_096),
             ("1 B", 1),
             ("64MiB", 64 << 20),
             (" 2 Gi ", 2 << 30),
@@ -83,6 +85,7 @@ mod tests {
         }
         for text in [
             "",
+            "64",
             "MiB",
             "-1",
             "1.5GiB",

@@ -33,6 +33,8 @@ pub enum OperatorCommand {
         operator: String,
     },
     /// List operators
+    #[command(after_help = "Example:
+  trustmesh operator list")]
     List,
 }
 

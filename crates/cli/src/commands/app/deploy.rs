@@ -55,9 +55,10 @@ pub(super) async fn deploy(context: &Context, args: &DeployArgs) -> Done {
     let operator = context.operator()?;
     let included = put(context, &operator, &source).await?;
     let (id, bytes) = (&source.manifest.id, source.contents.bytes());
-    wait(&operator, id, args.no_wait).await;
+    let begun = wait(&operator, id, args.no_wait).await;
     let done = format!("application {id} is deployed: {}", units::bytes(bytes));
-    changes::answer(context, done, &included)
+    changes::answer(context, done, &included)?;
+    begun
 }
 
 /// Puts what a file describes on the nodes and the ledger, without waiting for the nodes.

@@ -51,16 +51,28 @@ pub enum AppCommand {
   trustmesh app deploy noop.wasm --name noop --app-version 1.2 --cpu 200 --memory 64")]
     Deploy(DeployArgs),
     /// Let a stopped application run tasks again
+    #[command(after_help = "Example:
+  trustmesh app start thermometer")]
     Start(WaitArgs),
     /// Keep an application from running tasks until it is started again
+    #[command(after_help = "Example:
+  trustmesh app stop thermometer")]
     Stop(AppArgs),
     /// Begin an application anew on every node
+    #[command(after_help = "Example:
+  trustmesh app restart thermometer --no-wait")]
     Restart(WaitArgs),
     /// Take an application off the nodes; its name may be deployed anew
+    #[command(after_help = "Example:
+  trustmesh app remove thermometer")]
     Remove(AppArgs),
     /// List applications
+    #[command(after_help = "Example:
+  trustmesh app list -o json")]
     List,
     /// Show an application, and how each node is with it
+    #[command(after_help = "Example:
+  trustmesh app show thermometer")]
     Show(AppArgs),
     /// Show the end of an application's log on the nodes
     #[command(after_help = "Example:
@@ -200,24 +212,27 @@ async fn begin(context: &Context, args: &WaitArgs, wanted: AppState) -> Done {
     let id: AppId = parse::id("application", &args.app)?;
     let operator = context.operator()?;
     let included = operator.set_app_state(id.clone(), wanted).await?;
-    wait(&operator, &id, args.no_wait).await;
-    changes::answer(context, format!("application {id} shall be {}", word(wanted)), &included)
+    let begun = wait(&operator, &id, args.no_wait).await;
+    changes::answer(context, format!("application {id} shall be {}", word(wanted)), &included)?;
+    begun
 }
 
 async fn restart(context: &Context, args: &WaitArgs) -> Done {
     let id: AppId = parse::id("application", &args.app)?;
     let operator = context.operator()?;
     let included = operator.restart_app(id.clone()).await?;
-    wait(&operator, &id, args.no_wait).await;
-    changes::answer(context, format!("application {id} begins anew"), &included)
+    let begun = wait(&operator, &id, args.no_wait).await;
+    changes::answer(context, format!("application {id} begins anew"), &included)?;
+    begun
 }
 
 /// Waits until the nodes have said how they are with an application.
-async fn wait(operator: &trustmesh_client::Operator, id: &AppId, no_wait: bool) {
-    if !no_wait {
-        let progress = Progress::spinner("the nodes make it ready");
-        readiness::wait(operator.client(), std::slice::from_ref(id), &progress).await;
+async fn wait(operator: &trustmesh_client::Operator, id: &AppId, no_wait: bool) -> Done {
+    if no_wait {
+        return Ok(());
     }
+    let progress = Progress::spinner("the nodes make it ready");
+    readiness::begun(operator.client(), id, &progress).await
 }
 
 const fn word(state: AppState) -> &'static str {

@@ -20,6 +20,7 @@ use trustmesh_data::artifacts::{
     pack,
 };
 use trustmesh_executor::WasmRunner;
+use trustmesh_state::contracts::applications::check_manifest;
 use trustmesh_types::{
     AppId, Contents,
     application::START_TIMEOUT_MS_DEFAULT,
@@ -86,6 +87,8 @@ impl Source {
             check_module(&path, &bytes)?;
         }
         let manifest = manifest(file, &contents, there)?;
+        // What the ledger would refuse is not uploaded first.
+        check_manifest(&manifest).map_err(|refused| Failure::usage(refused.reason))?;
         Ok(Self { manifest, contents, store, push, _folder: folder })
     }
 }
@@ -94,9 +97,16 @@ impl Source {
 fn file(args: &SourceArgs) -> Done<AppFile> {
     let described = |extension: &str| ["yaml", "yml", "json"].contains(&extension);
     if args.file.extension().and_then(|it| it.to_str()).is_some_and(described) {
-        if args.name.is_some() || args.cpu.is_some() || args.memory.is_some() {
-            let message = format!("{} says name and resources itself", args.file.display());
-            return Err(Failure::usage(message).advise("leave --name, --cpu and --memory out"));
+        let said = [
+            ("--name", args.name.is_some()),
+            ("--app-version", args.app_version.is_some()),
+            ("--cpu", args.cpu.is_some()),
+            ("--memory", args.memory.is_some()),
+            ("--nondeterministic", args.nondeterministic),
+        ];
+        if let Some((flag, _)) = said.iter().find(|(_, is_said)| *is_said) {
+            let message = format!("{} says itself what {flag} says", args.file.display());
+            return Err(Failure::usage(message).advise(format!("leave {flag} out")));
         }
         let text = parse::read(&args.file)?;
         let text = String::from_utf8(text)

@@ -11,8 +11,11 @@ fn invalid(reason: impl Into<String>) -> Rejection {
     Rejection::new(RejectCode::InvalidValue, reason)
 }
 
-/// Whether a manifest is within its bounds.
-pub(super) fn check(manifest: &AppManifest) -> Result<(), Rejection> {
+/// Whether a manifest is within its bounds, whoever signs it.
+///
+/// # Errors
+/// [`Rejection`] that says which bound it is beyond.
+pub fn check(manifest: &AppManifest) -> Result<(), Rejection> {
     values::text("the application's version", &manifest.version, limits::TEXT_BYTES_MAX)?;
     let bytes_max = match manifest.runtime {
         Runtime::Wasm => limits::MODULE_BYTES_MAX,

@@ -20,3 +20,4 @@ pub use conditions::report;
 pub use deploy::deploy;
 pub(crate) use life::stop_published_by;
 pub use life::{restart, set_state};
+pub use manifest::check as check_manifest;

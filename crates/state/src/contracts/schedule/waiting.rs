@@ -15,6 +15,7 @@
 
 use super::{deadlines, designation, lifecycle};
 use crate::{
+    contracts::applications,
     machine::Draft,
     tables::{
         Apps, Loads, Members, Requests, Retry, RetryRecord, Waiting, WaitingRecord, deadline,
@@ -153,6 +154,7 @@ impl Room {
                     && app.manifest.is_for(&free.info.arch)
                     && !record.barred.contains(&free.node)
                     && requirements.fits(&free.available)
+                    && applications::fitness(draft, &app, &free.node).is_ok()
             };
             let replicas = usize::from(task.replicas);
             if self.workers.iter().filter(fits).take(replicas).count() < replicas {

@@ -159,6 +159,27 @@ fn operators_come_and_go_but_one_stays() {
 }
 
 #[test]
+fn who_may_publish_is_for_those_who_may() {
+    let (one, other) = (operator().public(), clerk().public());
+    let mut net = Net::new();
+    refuses(
+        &net,
+        vec![
+            ("for oneself", (other, admit(other, true)), WrongRole),
+            ("for another", (other, admit(secret(60).public(), true)), WrongRole),
+            ("taken", (other, admit(one, false)), WrongRole),
+            ("revoked", (other, revoke(one)), WrongRole),
+            ("the last one", (one, admit(one, false)), LastOperator),
+            ("the last one revoked", (one, revoke(one)), LastOperator),
+        ],
+    );
+    takes(&net, vec![("without the role", (other, admit(secret(60).public(), false)))]);
+    net.one((one, admit(other, true))).unwrap();
+    net.one((other, revoke(one))).unwrap();
+    assert!(net.state.may_publish(&other) && !net.state.may_publish(&one));
+}
+
+#[test]
 fn what_a_revoked_publisher_published_stops_and_stays_so() {
     for (what, end) in [
         ("revoked", revoke(operator().public())),

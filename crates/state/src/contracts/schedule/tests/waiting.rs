@@ -1,8 +1,12 @@
 //! The queue: who waits, what wakes them, in which order and how many per block.
 
-use super::fixture::{CAPACITY, Mesh, NEEDS};
+use super::fixture::{CAPACITY, Mesh, NEEDS, app};
 use crate::tables::{Deadlines, Waiting, deadline};
-use trustmesh_types::{Payload, PublicKey, RequestId, limits, records::Status};
+use trustmesh_types::{
+    Payload, PublicKey, RequestId, limits,
+    records::{Condition, Status},
+    transaction::AppReport,
+};
 
 /// Everybody declines a request in turn.
 fn decline_all(mesh: &mut Mesh, id: &RequestId) {
@@ -53,6 +57,24 @@ fn a_request_does_not_wait_for_ever() {
     assert_eq!(record.status, Status::Failed);
     let reason = record.reason.unwrap();
     assert!(reason.contains("waited") && reason.contains("fits nowhere"), "{reason}");
+}
+
+#[test]
+fn nobody_is_asked_to_plan_what_runs_nowhere() {
+    let mut mesh = Mesh::new(4);
+    let id = mesh.submit("w");
+    decline_all(&mut mesh, &id);
+    (0..4).for_each(|at| mesh.put_condition(at, Condition::Failed));
+    mesh.one(mesh.report(1, 0)).unwrap();
+    mesh.block(10, vec![]);
+    assert!(mesh.designee(&id).is_none(), "it would only decline");
+    for at in 0..4 {
+        let (condition, note) = (Condition::Running, None);
+        let report = AppReport { app: app(), generation: 1, condition, note };
+        mesh.block(10, vec![]);
+        mesh.one((mesh.key(at), Payload::ReportApp(report))).unwrap();
+    }
+    assert!(mesh.designee(&id).is_some(), "word of the first one that runs it wakes it");
 }
 
 #[test]
