@@ -21,6 +21,8 @@ pub(crate) const OBTAIN_RETRY_MS: (u64, u64) = (1_000, 60_000);
 pub(crate) const OBTAIN_TRIES_SILENT: u32 = 3;
 /// First and longest interval of trying again to start an application that failed.
 pub(crate) const START_RETRY_MS: (u64, u64) = (2_000, 300_000);
+/// Between two reports that an application fails, for other reasons each.
+pub(crate) const FAILED_AGAIN_MS: u64 = 60_000;
 /// Starts in a row that fail before tasks that wait for the application are given up.
 pub(crate) const START_TRIES_SILENT: u32 = 2;
 /// An application that shall stop goes on this long at most for plans that need it.

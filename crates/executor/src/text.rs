@@ -12,3 +12,30 @@ pub(crate) fn shorten(mut text: String) -> String {
     }
     text
 }
+
+/// The end of what an application logged, where it says why, within the same bound.
+pub(crate) fn end_of(text: &str) -> String {
+    let ellipsis = "…";
+    match text.len().checked_sub(MESSAGE_BYTES_MAX) {
+        None | Some(0) => text.to_owned(),
+        Some(over) => {
+            let from = text.ceil_char_boundary(over.saturating_add(ellipsis.len()));
+            format!("{ellipsis}{}", text.get(from..).unwrap_or_default())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ends_are_bounded_and_cut_at_characters() {
+        let long = "ü".repeat(MESSAGE_BYTES_MAX);
+        for cut in [shorten(long.clone()), end_of(&long)] {
+            assert!((MESSAGE_BYTES_MAX - 4..=MESSAGE_BYTES_MAX).contains(&cut.len()), "{cut}");
+        }
+        assert!(end_of(&format!("{long} the error")).ends_with(" the error"));
+        assert_eq!((shorten("a".to_owned()), end_of("a")), ("a".to_owned(), "a".to_owned()));
+    }
+}

@@ -47,6 +47,8 @@ pub(crate) struct Copy {
     report: Retry,
     /// When what shall stop ends at last.
     drained_ms: Option<u64>,
+    /// When the ledger was told of a failure last.
+    told_ms: Option<u64>,
 }
 
 impl Copy {
@@ -59,6 +61,7 @@ impl Copy {
             start: Retry::default(),
             report: Retry::default(),
             drained_ms: None,
+            told_ms: None,
         }
     }
 }
@@ -235,13 +238,21 @@ fn report(core: &mut Core, record: &AppRecord, copy: &mut Copy) {
     };
     let note = note.map(|text| one_line(&text));
     let known = core.state.app_condition(record, &core.me);
-    if known.is_some_and(|known| known.condition == condition && known.note == note) {
+    if known.as_ref().is_some_and(|known| known.condition == condition && known.note == note) {
         copy.report = Retry::default();
         return;
     }
     let app = record.manifest.id.clone();
+    // Another reason for the same failure, such as a log's last line, is no news at once.
+    let still_failed = condition == Condition::Failed
+        && known.is_some_and(|known| known.condition == Condition::Failed);
+    let next_ms = copy.told_ms.map_or(0, |at_ms| at_ms.saturating_add(limits::FAILED_AGAIN_MS));
+    if still_failed && core.now_ms < next_ms {
+        return core.later(Matter::App(app), next_ms);
+    }
     if copy.report.ready(core.now_ms) {
         copy.report.tried(core.now_ms, limits::TRANSACT_MS);
+        copy.told_ms = (condition == Condition::Failed).then_some(core.now_ms);
         let generation = copy.generation;
         let report = AppReport { app: app.clone(), generation, condition, note };
         core.transact(Payload::ReportApp(report));

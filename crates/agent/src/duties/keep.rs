@@ -280,6 +280,10 @@ fn keep(
             return decline(core, from, key, why);
         }
         keeps.by_owner.insert(owner, held.saturating_add(bytes));
+        if matches!(what, What::Artifact(_)) {
+            // What was held once may have gone since: the driver looks.
+            obtain::gone(core, key.digest);
+        }
         let askers = vec![from];
         let kept = Kept { owner, what, until_ms, storing: false, durable: false, askers };
         keeps.open.insert((key, bytes), kept);

@@ -133,6 +133,9 @@ impl ArtifactStore {
     pub fn begin(&self, contents: &Contents) -> Result<(), ArtifactError> {
         let _turn = self.turn();
         let digest = contents.digest();
+        for entry in contents.blobs() {
+            self.agree(entry)?;
+        }
         let known = self.state().contents.contains_key(&digest);
         if !known {
             let used_bytes = self.wanted_bytes(None);
@@ -144,13 +147,13 @@ impl ArtifactStore {
             }
             write_durably(&self.file(CONTENTS, &digest), &contents.encode())?;
         }
-        for entry in contents.blobs() {
-            self.begin_blob(entry)?;
+        {
+            // Known from here on, whatever goes wrong: what is made for it goes with it.
+            let mut state = self.state();
+            state.contents.insert(digest, contents.clone());
+            state.used.insert(digest, Instant::now());
         }
-        let mut state = self.state();
-        state.contents.insert(digest, contents.clone());
-        state.used.insert(digest, Instant::now());
-        Ok(())
+        contents.blobs().iter().try_for_each(|entry| self.begin_blob(entry))
     }
 
     fn turn(&self) -> MutexGuard<'_, ()> {
@@ -159,31 +162,30 @@ impl ArtifactStore {
 
     /// What of a blob is here.
     fn begin_blob(&self, entry: &BlobEntry) -> Result<(), ArtifactError> {
-        let (whole, begun) = {
+        let here = {
             let state = self.state();
-            if state.has(entry) {
-                return Ok(());
-            }
-            let begun = state.partial.get(&entry.digest).is_some_and(|it| it.is_of(entry));
-            (state.whole.contains_key(&entry.digest), begun)
+            state.whole.contains_key(&entry.digest)
+                || state.partial.get(&entry.digest).is_some_and(|it| it.is_of(entry))
         };
-        if whole {
-            return self.agree(entry);
+        if here {
+            return Ok(());
         }
-        if !begun {
-            // In place of another one, whose chunks are not this blob's.
-            let partial = Partial::resume(self.file(PARTIAL, &entry.digest), entry)?;
-            let is_whole = partial.is_whole();
-            self.state().partial.insert(entry.digest, partial);
-            if is_whole {
-                self.finish(entry)?;
-            }
-        }
-        Ok(())
+        // In place of another one, whose chunks are not this blob's.
+        let partial = Partial::resume(self.file(PARTIAL, &entry.digest), entry)?;
+        let is_whole = partial.is_whole();
+        self.state().partial.insert(entry.digest, partial);
+        if is_whole { self.finish(entry) } else { Ok(()) }
     }
 
     /// That a blob that is here whole is what is said of it.
     fn agree(&self, entry: &BlobEntry) -> Result<(), ArtifactError> {
+        let known = {
+            let state = self.state();
+            state.has(entry) || !state.whole.contains_key(&entry.digest)
+        };
+        if known {
+            return Ok(());
+        }
         let path = self.path(&entry.digest)?;
         let length = fs::metadata(&path).map_err(|e| ArtifactError::io("read", &path, &e))?.len();
         if length != entry.bytes || !Partial::resume(path, entry)?.is_whole() {

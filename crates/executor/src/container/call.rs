@@ -15,8 +15,11 @@ use std::{net::SocketAddr, time::Instant};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
+    task::spawn_blocking,
 };
 
+/// Largest answer that is taken apart where it was read.
+const AT_ONCE_BYTES_MAX: usize = 64 * 1024;
 /// Bytes that are read at once.
 const READ_BYTES: usize = 64 * 1024;
 
@@ -29,7 +32,14 @@ pub(super) async fn call(
     let started = Instant::now();
     let answer = exchange(address, input, config.answer_bytes_max()).await?;
     let max_bytes = config.output_bytes_max;
-    match output::read(&answer) {
+    // A large one takes its time: not on the threads that everything waits for.
+    let read = if answer.len() > AT_ONCE_BYTES_MAX {
+        let reading = spawn_blocking(move || output::read(&answer)).await;
+        reading.unwrap_or_else(|_| Err(Problem::Bad("the node is stopping".to_owned())))
+    } else {
+        output::read(&answer)
+    };
+    match read {
         Ok(data) if data.len() > max_bytes => Err(ContainerError::AnswerTooLarge { max_bytes }),
         Ok(data) => Ok(ContainerOutput { data, duration: started.elapsed() }),
         Err(Problem::App(message)) => Err(ContainerError::App { message }),
@@ -48,7 +58,9 @@ async fn exchange(
             reason: shorten(error.to_string()),
         }
     };
-    let mut stream = TcpStream::connect(address).await.map_err(broken(0))?;
+    let connected = TcpStream::connect(address).await;
+    let mut stream = connected
+        .map_err(|error| ContainerError::Unheard { reason: shorten(error.to_string()) })?;
     // A call is one small message each way.
     stream.set_nodelay(true).map_err(broken(0))?;
     stream.write_all(input).await.map_err(broken(0))?;

@@ -88,6 +88,8 @@ pub struct InstanceSpec {
     pub cpu_millis: u64,
     /// Room of `/tmp`, the only place that can be written to; in memory, and counted there.
     pub tmp_bytes: u64,
+    /// Places that the image says it writes to: each is in memory, as `/tmp` is.
+    pub volumes: Vec<String>,
     /// Environment variables.
     pub environment: Vec<(String, String)>,
     /// `host:port` that it may connect to through the node.

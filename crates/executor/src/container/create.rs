@@ -13,6 +13,8 @@ use std::{collections::HashMap, net::IpAddr};
 
 /// Engines take no less memory.
 const MEMORY_BYTES_MIN: u64 = 6 * 1024 * 1024;
+/// Kernels take no smaller share of a processor.
+const CPU_MILLIS_MIN: u64 = 10;
 /// Room of `/tmp` when an application reserves no disk.
 const TMP_BYTES_DEFAULT: u64 = 16 * 1024 * 1024;
 /// Open files of a container.
@@ -85,12 +87,14 @@ fn host_config(engine: &Engine, spec: &InstanceSpec, network: &str) -> HostConfi
     let memory = signed(spec.memory_bytes.max(MEMORY_BYTES_MIN));
     let tmp = if spec.tmp_bytes == 0 { TMP_BYTES_DEFAULT } else { spec.tmp_bytes };
     let tmpfs = format!("rw,noexec,nosuid,nodev,size={tmp}");
+    // An image's volumes would be files of the engine's, without a bound.
+    let places = spec.volumes.iter().cloned().chain(["/tmp".to_owned()]);
     HostConfig {
         network_mode: Some(network.to_owned()),
         memory,
         // The same sum: no swap.
         memory_swap: memory,
-        nano_cpus: signed(spec.cpu_millis.saturating_mul(1_000_000)),
+        nano_cpus: signed(spec.cpu_millis.max(CPU_MILLIS_MIN).saturating_mul(1_000_000)),
         pids_limit: Some(engine.config.pids_max),
         ulimits: Some(vec![ResourcesUlimits {
             name: Some("nofile".to_owned()),
@@ -98,7 +102,10 @@ fn host_config(engine: &Engine, spec: &InstanceSpec, network: &str) -> HostConfi
             hard: Some(FILES_MAX),
         }]),
         readonly_rootfs: Some(true),
-        tmpfs: Some(HashMap::from([("/tmp".to_owned(), tmpfs)])),
+        tmpfs: Some(places.map(|place| (place, tmpfs.clone())).collect()),
+        // Old engines ask the machine's own resolver for names, whatever the network (that is
+        // how CVE-2024-29018 let them out); the proxy looks names up.
+        dns: Some(vec!["127.0.0.1".to_owned()]),
         cap_drop: Some(vec!["ALL".to_owned()]),
         security_opt: Some(vec!["no-new-privileges".to_owned()]),
         privileged: Some(false),

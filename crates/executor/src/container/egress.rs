@@ -6,6 +6,7 @@
 //! connections, heads and silence are bounded; dropping it closes the way.
 
 use super::error::ContainerError;
+use crate::text::shorten;
 use nix::sys::socket::{setsockopt, sockopt};
 use std::{
     net::{IpAddr, SocketAddr},
@@ -15,8 +16,7 @@ use std::{
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional},
     net::{TcpListener, TcpSocket, TcpStream, lookup_host},
-    sync::Semaphore,
-    task::JoinHandle,
+    task::{JoinHandle, JoinSet},
     time::timeout,
 };
 
@@ -59,17 +59,20 @@ impl Egress {
         let address = listener.local_addr().map_err(failed)?;
         let hosts: Arc<[String]> = hosts.into();
         let task = tokio::spawn(async move {
-            let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-            // The semaphore is never closed.
-            while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+            // They end with the way.
+            let mut connections = JoinSet::new();
+            loop {
+                while connections.len() >= CONNECTIONS_MAX {
+                    connections.join_next().await;
+                }
                 let Ok((stream, _)) = listener.accept().await else {
                     // Out of files, for one; it shall not spin on that.
                     tokio::time::sleep(ACCEPT_AGAIN).await;
                     continue;
                 };
+                while connections.try_join_next().is_some() {}
                 let hosts = Arc::clone(&hosts);
-                tokio::spawn(async move {
-                    let _place = place;
+                connections.spawn(async move {
                     let _ = timeout(CONNECTION_MAX, serve(stream, &hosts)).await;
                 });
             }
@@ -149,7 +152,11 @@ async fn serve(mut client: TcpStream, hosts: &[String]) {
     let answer = match parse(&head) {
         None => Err("400 Bad Request"),
         Some(asked) if !granted(hosts, &asked.host, asked.port) => {
-            tracing::warn!(host = asked.host, port = asked.port, "an application has no grant for");
+            tracing::warn!(
+                host = shorten(asked.host.clone()),
+                port = asked.port,
+                "an application has no grant for"
+            );
             Err("403 Forbidden")
         }
         Some(asked) => match connect(&asked).await {
@@ -196,7 +203,9 @@ async fn connect(asked: &Asked) -> Option<TcpStream> {
 /// any address, whoever owns it; a grant of such an address is there for all to read.
 fn is_own(address: IpAddr) -> bool {
     let address = address.to_canonical();
-    address.is_loopback()
+    // Nothing else can be bound to.
+    std::net::UdpSocket::bind((address, 0)).is_ok()
+        || address.is_loopback()
         || address.is_unspecified()
         || match address {
             IpAddr::V4(address) => address.is_link_local(),
@@ -308,7 +317,7 @@ mod tests {
             ("::1", true),
             ("::ffff:127.0.0.1", true),
             ("fe80::1", true),
-            ("10.0.0.1", false),
+            ("198.51.100.1", false),
             ("192.0.2.1", false),
             ("2001:db8::1", false),
         ] {

@@ -15,7 +15,7 @@ use bollard::{
 };
 use futures::StreamExt as _;
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -169,27 +169,19 @@ impl Engine {
         gone(docker.remove_network(name).await, "remove a network")
     }
 
-    /// Removes what an earlier process of this node left.
-    pub(super) async fn clean_up(&self) -> Result<usize, ContainerError> {
-        let docker = self.connect().await?;
+    /// The applications that have a container or a network of this node's here.
+    pub(super) async fn apps(&self, docker: &Docker) -> Result<BTreeSet<String>, ContainerError> {
         let mine = vec![format!("{NODE_LABEL}={}", self.config.node)];
         let filters: HashMap<&str, Vec<String>> = HashMap::from([("label", mine)]);
         let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
         let listed = docker.list_containers(Some(options)).await;
         let containers = listed.map_err(|e| ContainerError::of("list containers", &e))?;
-        let mut removed = 0;
-        for id in containers.into_iter().filter_map(|it| it.id) {
-            let force = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
-            gone(docker.remove_container(&id, Some(force)).await, "remove a container")?;
-            removed += 1;
-        }
         let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
         let listed = docker.list_networks(Some(options)).await;
         let networks = listed.map_err(|e| ContainerError::of("list networks", &e))?;
-        for id in networks.into_iter().filter_map(|it| it.id) {
-            gone(docker.remove_network(&id).await, "remove a network")?;
-        }
-        Ok(removed)
+        let labels = containers.into_iter().map(|it| it.labels);
+        let labels = labels.chain(networks.into_iter().map(|it| it.labels));
+        Ok(labels.flatten().filter_map(|mut it| it.remove(APP_LABEL)).collect())
     }
 
     /// The last lines of a container's log; empty when there is none.

@@ -79,6 +79,12 @@ pub enum ContainerError {
         /// What the connection said.
         reason: String,
     },
+    /// Nothing took the connection.
+    #[error("nothing listens in the container: {reason}")]
+    Unheard {
+        /// What the connection said.
+        reason: String,
+    },
     /// What came is no output.
     #[error("the answer is no output: {reason}")]
     BadAnswer {
@@ -102,6 +108,7 @@ impl ContainerError {
             Self::Timeout { .. }
                 | Self::AnswerTooLarge { .. }
                 | Self::Broken { .. }
+                | Self::Unheard { .. }
                 | Self::BadAnswer { .. }
                 | Self::App { .. }
                 | Self::InputTooLarge { .. }

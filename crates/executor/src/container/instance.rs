@@ -11,7 +11,7 @@ use super::{
     engine::Engine,
     error::ContainerError,
 };
-use crate::text::shorten;
+use crate::text::{end_of, shorten};
 use bollard::{
     Docker,
     query_parameters::{
@@ -21,12 +21,18 @@ use bollard::{
 };
 use futures::StreamExt as _;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
-use tokio::{net::TcpStream, sync::watch, time::Instant};
+use tokio::{
+    net::TcpStream,
+    sync::{Notify, watch},
+    time::Instant,
+};
 
 /// Where applications listen, as the authors' do.
 const PORT: u16 = 12345;
 /// First and longest pause before a container is begun again.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
+/// After the engine did not do what it was asked for.
+const ENGINE_PAUSE: Duration = Duration::from_secs(1);
 /// One that ran for so long gets the first pause again.
 const STABLE: Duration = Duration::from_secs(10);
 /// Ends in a row after which it counts as failed.
@@ -51,6 +57,8 @@ pub(super) struct Supervisor {
     engine: Arc<Engine>,
     spec: InstanceSpec,
     known: watch::Sender<Known>,
+    /// Told when the container is to be begun anew though it runs.
+    anew: Arc<Notify>,
     incarnation: u64,
     ends: u32,
 }
@@ -63,10 +71,14 @@ struct Begun {
 }
 
 impl Supervisor {
-    pub(super) fn new(engine: Arc<Engine>, spec: InstanceSpec) -> (Self, watch::Receiver<Known>) {
+    pub(super) fn new(
+        engine: Arc<Engine>,
+        spec: InstanceSpec,
+        anew: Arc<Notify>,
+    ) -> (Self, watch::Receiver<Known>) {
         let known = Known { state: InstanceState::Starting, address: None, incarnation: 0 };
         let (known, seen) = watch::channel(known);
-        (Self { engine, spec, known, incarnation: 0, ends: 0 }, seen)
+        (Self { engine, spec, known, anew, incarnation: 0, ends: 0 }, seen)
     }
 
     fn say(&self, state: InstanceState, address: Option<SocketAddr>) {
@@ -81,7 +93,10 @@ impl Supervisor {
             let ended = match self.begin().await {
                 Ok(begun) => {
                     self.say(InstanceState::Running, Some(begun.address));
-                    let ended = self.ended(&begun).await;
+                    let ended = tokio::select! {
+                        ended = self.ended(&begun) => ended,
+                        () = self.anew.notified() => self.deaf(),
+                    };
                     if since.elapsed() >= STABLE {
                         self.ends = 0;
                     }
@@ -93,6 +108,8 @@ impl Supervisor {
             if let ContainerError::EngineDown { .. } = &ended {
                 self.say(InstanceState::Failed { why: ended.to_string() }, None);
                 self.engine.look().await;
+                // One that answers this and not the rest is not pressed.
+                tokio::time::sleep(ENGINE_PAUSE).await;
                 self.engine.up().await;
                 self.ends = 0;
                 continue;
@@ -162,7 +179,7 @@ impl Supervisor {
 
     async fn not_started(&self, docker: &Docker, reason: String) -> ContainerError {
         let name = self.engine.name(&self.spec.app);
-        let log = shorten(self.engine.log(docker, &name, LOG_LINES).await.trim().to_owned());
+        let log = end_of(self.engine.log(docker, &name, LOG_LINES).await.trim());
         ContainerError::NotStarted { reason, log }
     }
 
@@ -200,6 +217,12 @@ impl Supervisor {
         }))
     }
 
+    /// What a container has become that runs, and takes no connections.
+    fn deaf(&self) -> ContainerError {
+        let reason = "it runs, and answers no connection any more".to_owned();
+        ContainerError::NotRunning { app: self.spec.app.clone(), reason }
+    }
+
     /// Waits until a container ends; how it did.
     async fn ended(&self, begun: &Begun) -> ContainerError {
         let name = self.engine.name(&self.spec.app);
@@ -213,7 +236,7 @@ impl Supervisor {
             Ok(how) => {
                 let log = self.engine.log(&begun.docker, &name, LOG_LINES).await;
                 let how = how.unwrap_or_else(|| "the engine lost sight of it".to_owned());
-                let reason = shorten(format!("{how}; log: {}", log.trim()));
+                let reason = format!("{how}; log: {}", end_of(log.trim()));
                 ContainerError::NotRunning { app, reason }
             }
             Err(error) => error,
@@ -221,9 +244,9 @@ impl Supervisor {
     }
 }
 
-/// Ends an application's container in order, then removes it and its network.
+/// Ends an application's container in order, then removes it and its network. The turn is the
+/// caller's.
 pub(super) async fn end(engine: &Engine, app: &str, grace: Duration) -> Result<(), ContainerError> {
-    let _turn = engine.turn(app).await;
     let (docker, name) = (engine.connect().await?, engine.name(app));
     let seconds = i32::try_from(grace.as_secs().max(1)).unwrap_or(i32::MAX);
     let options = StopContainerOptionsBuilder::default().t(seconds).build();

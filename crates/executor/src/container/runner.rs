@@ -25,12 +25,14 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::{Mutex as AsyncMutex, Semaphore, watch},
+    sync::{Mutex as AsyncMutex, Notify, Semaphore, watch},
     task::JoinHandle,
     time::{Instant, timeout_at},
 };
 use trustmesh_types::Digest;
 
+/// Calls in a row to which nothing listened, after which a container is begun anew.
+const DEAF_MAX: usize = 5;
 /// Within this time after a broken connection it shows whether the container ended.
 const END_SHOWS: Duration = Duration::from_millis(500);
 
@@ -43,6 +45,21 @@ struct Instance {
     waiting: AtomicUsize,
     /// Calls that are made once more take turns.
     again: AsyncMutex<()>,
+    /// Calls in a row to which nothing listened.
+    deaf: AtomicUsize,
+    /// It is to be begun anew.
+    anew: Arc<Notify>,
+    /// It was stopped, or another one has its place.
+    over: watch::Sender<bool>,
+}
+
+impl Instance {
+    /// Calls that hold it get no container any more, and none is begun: its address may soon be
+    /// somebody else's.
+    fn end(&self) {
+        self.over.send_replace(true);
+        self.supervisor.abort();
+    }
 }
 
 impl Drop for Instance {
@@ -94,13 +111,26 @@ impl ContainerRunner {
         self.0.engine.look().await
     }
 
-    /// Removes containers and networks that an earlier process of this node left; how many
-    /// containers there were.
+    /// Removes containers and networks of this node's that no application has: an earlier
+    /// process left them, or the engine was away. For how many applications.
     ///
     /// # Errors
-    /// [`ContainerError`].
+    /// The first [`ContainerError`]; the others go on.
     pub async fn clean_up(&self) -> Result<usize, ContainerError> {
-        self.0.engine.clean_up().await
+        let engine = &self.0.engine;
+        let docker = engine.connect().await?;
+        let (mut removed, mut failed) = (0, None);
+        for app in engine.apps(&docker).await? {
+            let _turn = engine.turn(&app).await;
+            if self.instances().contains_key(&app) {
+                continue;
+            }
+            match engine.remove(&docker, &engine.name(&app)).await {
+                Ok(()) => removed += 1,
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        failed.map_or(Ok(removed), Err)
     }
 
     /// Loads an image from files, unless the engine has it.
@@ -140,10 +170,11 @@ impl ContainerRunner {
     ) -> Result<watch::Receiver<InstanceState>, ContainerError> {
         let app = spec.app.clone();
         if let Some(old) = self.instances().remove(&app) {
-            // Calls may still hold it.
-            old.supervisor.abort();
+            old.end();
         }
-        let (supervisor, known) = Supervisor::new(Arc::clone(&self.0.engine), spec.clone());
+        let anew = Arc::<Notify>::default();
+        let engine = Arc::clone(&self.0.engine);
+        let (supervisor, known) = Supervisor::new(engine, spec.clone(), Arc::clone(&anew));
         let instance = Arc::new(Instance {
             spec,
             known: known.clone(),
@@ -151,6 +182,9 @@ impl ContainerRunner {
             calls: Semaphore::new(self.0.engine.config.calls_max),
             waiting: AtomicUsize::new(0),
             again: AsyncMutex::default(),
+            deaf: AtomicUsize::new(0),
+            anew,
+            over: watch::Sender::new(false),
         });
         self.instances().insert(app.clone(), instance);
         let mut settled = known.clone();
@@ -194,12 +228,14 @@ impl ContainerRunner {
     /// # Errors
     /// [`ContainerError`] when the engine does not do so; nothing is called any more even then.
     pub async fn stop(&self, app: &str, grace: Duration) -> Result<(), ContainerError> {
+        // Nobody else removes it while its calls end.
+        let _turn = self.0.engine.turn(app).await;
         let Some(instance) = self.instances().remove(app) else { return Ok(()) };
         let until = Instant::now() + grace;
         let all = u32::try_from(self.0.engine.config.calls_max).unwrap_or(u32::MAX);
         // No permit comes back when a call outlives the time that there is.
         let _ = timeout_at(until, instance.calls.acquire_many(all)).await;
-        instance.supervisor.abort();
+        instance.end();
         let rest = until.saturating_duration_since(Instant::now());
         instance::end(&self.0.engine, app, rest).await
     }
@@ -245,17 +281,23 @@ impl ContainerRunner {
         let place = timeout_at(until, instance.calls.acquire()).await.map_err(|_| late())?;
         let once = async || {
             let (address, incarnation) = running(&instance, until, app).await?;
-            let called = timeout_at(until, call::call(address, &input, config)).await;
-            called.map_err(|_| late()).map(|result| (result, incarnation))
+            let called = timeout_at(until, call::call(address, &input, config));
+            let called = tokio::select! {
+                called = called => called.map_err(|_| late())?,
+                () = over(&instance) => return Err(was_stopped(app)),
+            };
+            heard(&instance, &called);
+            Ok((called, incarnation))
         };
         let (mut result, incarnation) = once().await?;
-        if let Err(broken @ ContainerError::Broken { .. }) = &result
+        if let Err(broken @ (ContainerError::Broken { .. } | ContainerError::Unheard { .. })) =
+            &result
             && ended(&instance, incarnation).await
         {
             tracing::debug!(app, %broken, "a call is made again on the next container");
             let _turn = timeout_at(until, instance.again.lock()).await.map_err(|_| late())?;
             let (again, incarnation) = once().await?;
-            if let Err(ContainerError::Broken { .. }) = &again {
+            if let Err(ContainerError::Broken { .. } | ContainerError::Unheard { .. }) = &again {
                 // Whoever is next finds the next container.
                 ended(&instance, incarnation).await;
             }
@@ -275,12 +317,35 @@ impl Drop for Waiting<'_> {
     }
 }
 
+fn was_stopped(app: &str) -> ContainerError {
+    ContainerError::NotRunning { app: app.to_owned(), reason: "it was stopped".to_owned() }
+}
+
+/// Completes when an instance was stopped.
+async fn over(instance: &Instance) {
+    // The sender is the instance's own.
+    let _ = instance.over.subscribe().wait_for(|over| *over).await;
+}
+
+/// A container to which nobody listens any more, call after call, is begun anew.
+fn heard(instance: &Instance, called: &Result<ContainerOutput, ContainerError>) {
+    if !matches!(called, Err(ContainerError::Unheard { .. })) {
+        instance.deaf.store(0, Ordering::Relaxed);
+    } else if instance.deaf.fetch_add(1, Ordering::Relaxed).saturating_add(1) >= DEAF_MAX {
+        instance.deaf.store(0, Ordering::Relaxed);
+        instance.anew.notify_one();
+    }
+}
+
 /// Where an application's container takes connections, once it does.
 async fn running(
     instance: &Instance,
     until: Instant,
     app: &str,
 ) -> Result<(std::net::SocketAddr, u64), ContainerError> {
+    if *instance.over.borrow() {
+        return Err(was_stopped(app));
+    }
     let mut known = instance.known.clone();
     let settled =
         |it: &Known| it.address.is_some() || matches!(it.state, InstanceState::Failed { .. });
@@ -301,7 +366,7 @@ async fn running(
 async fn ended(instance: &Instance, incarnation: u64) -> bool {
     let mut known = instance.known.clone();
     let over = |it: &Known| it.incarnation != incarnation || it.address.is_none();
-    tokio::time::timeout(END_SHOWS, known.wait_for(over)).await.is_ok()
+    matches!(tokio::time::timeout(END_SHOWS, known.wait_for(over)).await, Ok(Ok(_)))
 }
 
 /// The states alone.

@@ -108,6 +108,44 @@ async fn one_that_is_stopped_while_it_begins_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn one_that_listens_no_more_is_begun_anew() {
+    let Some(case) = Case::of("one_that_listens_no_more_is_begun_anew").await else { return };
+    case.start().await;
+    assert_eq!(case.said("deafen now").await, "deaf");
+    let mut unheard = 0;
+    while let Err(error) = case.call("well").await {
+        assert!(matches!(error, ContainerError::Unheard { .. }), "{error}");
+        unheard += 1;
+        assert!(unheard < 20, "it stays deaf");
+    }
+    assert!(unheard > 0);
+    case.end().await;
+}
+
+#[tokio::test]
+async fn a_call_that_outlives_its_container_is_told_at_once() {
+    let test = "a_call_that_outlives_its_container_is_told_at_once";
+    let Some(case) = Case::of(test).await else { return };
+    case.start().await;
+    let calls = (0..20).map(|_| case.call_for("silent now", Duration::from_secs(600)));
+    let calls = futures::future::join_all(calls);
+    let stop = async {
+        let told = async || case.runner.log("app", 20).await.unwrap().contains("told: silent now");
+        while !told().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        case.runner.stop("app", Duration::from_secs(1)).await.unwrap();
+    };
+    // Those that run and those that wait for a place: none is sent to whoever comes after.
+    let both = futures::future::join(calls, stop);
+    let (ended, ()) = tokio::time::timeout(Duration::from_secs(60), both).await.unwrap();
+    for call in ended {
+        assert!(matches!(call, Err(ContainerError::NotRunning { .. })), "{call:?}");
+    }
+    case.end().await;
+}
+
+#[tokio::test]
 async fn an_engine_that_goes_away_is_said_and_comes_back_by_itself() {
     let test = "an_engine_that_goes_away_is_said_and_comes_back_by_itself";
     let mut engine = match Engine::start() {

@@ -57,6 +57,7 @@ impl Case {
             memory_bytes: 64 << 20,
             cpu_millis: 500,
             tmp_bytes: 4 << 20,
+            volumes: Vec::new(),
             environment: Vec::new(),
             hosts: Vec::new(),
             start_timeout: Duration::from_secs(20),

@@ -2,6 +2,7 @@
 //! calls; and what becomes of it later.
 
 use super::order::Turn;
+use serde::Deserialize;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, Once, PoisonError},
@@ -24,6 +25,8 @@ const STOP_GRACE: Duration = Duration::from_secs(10);
 /// The same when the node stops.
 const NODE_STOP_GRACE: Duration = Duration::from_secs(2);
 
+/// Most volumes of an image.
+const VOLUMES_MAX: usize = 16;
 /// Between tries to load an image: first and longest.
 const LOAD_PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
 
@@ -154,13 +157,25 @@ impl Containers {
         })
     }
 
+    /// Ends an application's container, if there is one.
+    pub(super) async fn end(&self, app: &AppId) {
+        if self.followed().contains_key(app) {
+            self.stop(app).await;
+        }
+    }
+
     /// Ends an application's container.
     pub(super) async fn stop(&self, app: &AppId) {
         self.stop_within(app, STOP_GRACE).await;
     }
 
     async fn stop_within(&self, app: &AppId, grace: Duration) {
-        drop(self.followed().remove(app));
+        let followed = self.followed().remove(app);
+        if let Some(mut followed) = followed {
+            // Nothing begins behind what follows.
+            followed.follower.abort();
+            let _ = (&mut followed.follower).await;
+        }
         if let Err(error) = self.0.runner.stop(app.as_str(), grace).await {
             tracing::warn!(%app, %error, "a container can't be stopped");
         }
@@ -173,12 +188,14 @@ impl Containers {
         futures::future::join_all(all).await;
     }
 
-    /// Drops images of artifacts that are not here any more, also of an earlier run.
+    /// Drops images of artifacts that are not here any more, and containers of applications that
+    /// don't run here: of an earlier run, or the engine was away when they were to end.
     pub(super) async fn sweep(&self) {
         if !matches!(&*self.0.runner.engine().borrow(), EngineState::Up { .. }) {
             return;
         }
         let swept = async {
+            self.0.runner.clean_up().await?;
             for manifest in self.0.runner.images().await? {
                 if !self.0.store.holds_blob(&manifest) {
                     self.0.runner.remove_image(&manifest).await?;
@@ -187,7 +204,7 @@ impl Containers {
             Ok::<_, ContainerError>(())
         };
         if let Err(error) = swept.await {
-            tracing::debug!(%error, "an image stays for now");
+            tracing::debug!(%error, "something stays on the engine for now");
         }
     }
 
@@ -217,6 +234,29 @@ fn cut(mut text: String) -> String {
     text
 }
 
+/// Places that an image says it writes to (OCI image specification, "Volumes").
+fn volumes(config: &[u8]) -> Result<Vec<String>, String> {
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Config {
+        config: Option<Run>,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default, rename_all = "PascalCase")]
+    struct Run {
+        volumes: Option<BTreeMap<String, serde::de::IgnoredAny>>,
+    }
+    let config: Config = serde_json::from_slice(config).map_err(|e| cut(e.to_string()))?;
+    let volumes: Vec<String> =
+        config.config.unwrap_or_default().volumes.unwrap_or_default().into_keys().collect();
+    let plain = |it: &String| it.len() > 1 && it.starts_with('/') && !it.contains(':');
+    if volumes.len() > VOLUMES_MAX || !volumes.iter().all(plain) {
+        let why = format!("the image has volumes that are not up to {VOLUMES_MAX} plain paths");
+        return Err(why);
+    }
+    Ok(volumes)
+}
+
 fn instance(manifest: &AppManifest, image: Digest) -> InstanceSpec {
     InstanceSpec {
         app: manifest.id.to_string(),
@@ -224,6 +264,7 @@ fn instance(manifest: &AppManifest, image: Digest) -> InstanceSpec {
         memory_bytes: manifest.requirements.memory_bytes,
         cpu_millis: manifest.requirements.cpu_millis,
         tmp_bytes: manifest.requirements.disk_bytes,
+        volumes: Vec::new(),
         environment: manifest.grants.environment.clone().into_iter().collect(),
         hosts: manifest.grants.network.iter().cloned().collect(),
         start_timeout: Duration::from_millis(manifest.start_timeout_ms),
@@ -277,7 +318,11 @@ async fn follow(runner: ContainerRunner, image: ImageFiles, mut teller: Teller) 
             _ => pause.saturating_mul(2).min(LOAD_PAUSE.1),
         };
     }
-    let spec = instance(&teller.start.manifest, image.manifest);
+    let mut spec = instance(&teller.start.manifest, image.manifest);
+    spec.volumes = match volumes(&image.config) {
+        Ok(volumes) => volumes,
+        Err(why) => return teller.say(Err(why)),
+    };
     let app = spec.app.clone();
     let begun = runner.start(spec).await;
     teller.say(begun.map(drop).map_err(|error| cut(error.to_string())));
@@ -289,6 +334,11 @@ async fn follow(runner: ContainerRunner, image: ImageFiles, mut teller: Teller) 
             InstanceState::Stopped => return,
             // Calls wait for it in the meantime.
             InstanceState::Starting | InstanceState::Restarting { .. } => {}
+        }
+        let failed = matches!(&*states.borrow(), InstanceState::Failed { .. });
+        if failed && let Err(error) = runner.load(&image).await {
+            // An engine may have lost it; what it says of that, the container's state says too.
+            tracing::debug!(app, %error, "an image is not there again");
         }
         if states.changed().await.is_err() {
             return;

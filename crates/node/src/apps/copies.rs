@@ -198,7 +198,11 @@ impl Apps {
         let (id, generation) = (start.manifest.id.clone(), start.generation);
         self.set(&id, generation, CopyState::Verified, Some("being made ready".to_owned()));
         let result = match start.manifest.runtime {
-            Runtime::Wasm => self.prepare_module(&start.manifest.contents).await,
+            Runtime::Wasm => {
+                // One of that name may have been a container before.
+                self.0.containers.end(&id).await;
+                self.prepare_module(&start.manifest.contents).await
+            }
             Runtime::Container => self.0.containers.start(start, turn).await,
         };
         self.changed(&id, generation, &result);

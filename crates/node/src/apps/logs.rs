@@ -14,7 +14,12 @@ const APPS_MAX: usize = 256;
 #[derive(Debug, Default)]
 struct Lines {
     lines: VecDeque<String>,
+    /// What they take, empty ones too.
     bytes: usize,
+}
+
+fn bytes(line: &str) -> usize {
+    line.len().saturating_add(size_of::<String>())
 }
 
 /// Logs by application.
@@ -38,12 +43,12 @@ impl Logs {
         }
         let log = all.entry(app.clone()).or_default();
         for line in text.lines() {
-            log.bytes = log.bytes.saturating_add(line.len());
+            log.bytes = log.bytes.saturating_add(bytes(line));
             log.lines.push_back(line.to_owned());
         }
         while log.bytes > BYTES_MAX {
             let Some(line) = log.lines.pop_front() else { break };
-            log.bytes = log.bytes.saturating_sub(line.len());
+            log.bytes = log.bytes.saturating_sub(bytes(&line));
         }
     }
 
@@ -77,5 +82,13 @@ mod tests {
         assert_eq!(logs.tail(&app, 9), "last\n");
         logs.forget(&app);
         assert_eq!(logs.tail(&app, 9), "");
+    }
+
+    #[test]
+    fn empty_lines_count_too() {
+        let (logs, app) = (Logs::default(), AppId::new("app").unwrap());
+        logs.add(&app, &format!("first{}last", "\n".repeat(BYTES_MAX)));
+        let kept = logs.tail(&app, usize::MAX);
+        assert!(kept.len() < BYTES_MAX / 8 && kept.ends_with("last\n"), "{} bytes", kept.len());
     }
 }

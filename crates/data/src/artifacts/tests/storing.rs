@@ -135,6 +135,11 @@ fn contents_that_lie_about_a_blob_that_is_here_are_refused() {
         assert!(store.holds(&truth.digest()) && !store.holds(&lie.digest()));
         let error = store.begin(&lie).unwrap_err();
         assert!(error.to_string().contains("who published them lies"), "{error}");
+        store.remove(&lie.digest()).unwrap();
+        store.begin(&lie).unwrap_err();
+        assert_eq!(store.list().len(), 1, "nothing is made for it");
+        let folder = dir.path().join(lie.digest().to_string()).join("contents");
+        assert_eq!(std::fs::read_dir(folder).unwrap().count(), 1);
         let again = open(&dir.path().join(lie.digest().to_string()));
         again.begin(&truth).unwrap();
         assert!(again.holds(&truth.digest()));
