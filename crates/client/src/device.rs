@@ -188,7 +188,7 @@ impl Device {
         let until = start + wait.min(WAIT_MAX);
         for turn in 0.. {
             let round = match self.round(id, turn, until).await {
-                Err(error) if unknown(&error) && start.elapsed() < LAG.min(wait) => {
+                Err(error) if error.is_unknown() && start.elapsed() < LAG.min(wait) => {
                     Round::Again(Some(error))
                 }
                 other => other?,
@@ -361,11 +361,6 @@ fn may_pass(error: &ClientError) -> bool {
         ClientError::Refused { problem, .. } => passes(problem.code),
         _ => false,
     }
-}
-
-/// Whether nobody knows the request.
-fn unknown(error: &ClientError) -> bool {
-    matches!(error, ClientError::Refused { problem, .. } if problem.code == ErrorCode::NotFound)
 }
 
 #[cfg(test)]

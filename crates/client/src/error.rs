@@ -2,7 +2,7 @@
 
 use crate::check::Unbelievable;
 use std::time::Duration;
-use trustmesh_api::Problem;
+use trustmesh_api::{ErrorCode, Problem};
 use trustmesh_types::{NetworkId, RequestId, TxId, reject::Rejection};
 
 /// One try at one node.
@@ -161,6 +161,12 @@ pub enum ClientError {
 }
 
 impl ClientError {
+    /// Whether a node answered that there is no such thing.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        matches!(self, Self::Refused { problem, .. } if problem.code == ErrorCode::NotFound)
+    }
+
     /// How long whoever gave the error asks to be left alone.
     #[must_use]
     pub fn retry_after(&self) -> Duration {

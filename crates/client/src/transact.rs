@@ -139,9 +139,7 @@ impl Client {
         call.timeout += wait;
         match self.send(&call).await {
             Ok((view, _)) => Ok(Some(view)),
-            Err(ClientError::Refused { problem, .. }) if problem.code == ErrorCode::NotFound => {
-                Ok(None)
-            }
+            Err(error) if error.is_unknown() => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -86,7 +86,7 @@ async fn create(context: &Context, file: &Path, name: Option<String>) -> Done {
 
 /// Nodes that may be given tasks.
 async fn workers(client: &Client) -> Done<usize> {
-    let nodes = listing::all(|query| async move { client.nodes(&query).await }).await?;
+    let nodes = listing::nodes(client).await?;
     Ok(nodes.iter().filter(|node| node.info.roles.worker && !node.quarantined).count())
 }
 

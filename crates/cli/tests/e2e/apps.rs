@@ -111,6 +111,8 @@ fn a_registry_serves_artifacts_and_nodes_do_without_it() {
     mesh.start();
     mesh.until_app("noop", "running", FOLLOWED);
     mesh.until_app("again", "running", FOLLOWED);
+    // A name that is taken is refused before anything is put there.
+    mesh.run(&["app", "deploy", &first]).refused(1, &["noop is deployed", "remove it first"]);
     mesh.agree();
 }
 

@@ -106,8 +106,10 @@ fn containers_and_modules_mix_and_what_ends_is_begun_again() {
     mesh.run(&["app", "start", "thermometer"]).ok();
     mesh.until_app("thermometer", "running", MENDED);
     assert_eq!(ordered(&mesh, &key, "again"), json!(["again"]));
-    // A node that is away then does so when it is back.
+    // A node that is away then does so when it is back; meanwhile it shows no log.
     mesh.kill_9(3);
+    let away = mesh.run(&["app", "logs", "thermometer", "--node", "node-4"]);
+    away.refused(1, &["no node has shown a log of thermometer", "app show"]);
     mesh.run(&["app", "remove", "thermometer"]).ok();
     eventually("one is left", MENDED, || containers(&mesh, &socket).len() == 1);
     mesh.start();

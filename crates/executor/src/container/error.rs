@@ -43,12 +43,12 @@ pub enum ContainerError {
         /// How the last one ended.
         reason: String,
     },
-    /// Too many calls wait.
-    #[error("{waiting} calls of {app} wait already")]
+    /// Too many calls were there before.
+    #[error("{waiting} other calls of {app} run or wait")]
     Busy {
         /// The application.
         app: String,
-        /// How many.
+        /// How many, when the call came.
         waiting: usize,
     },
     /// The input is too large.

@@ -273,12 +273,13 @@ impl ContainerRunner {
         let until = Instant::now() + timeout;
         let waiting = instance.waiting.fetch_add(1, Ordering::Relaxed);
         let waits = Waiting(&instance.waiting);
+        let busy = || ContainerError::Busy { app: app.to_owned(), waiting };
         if waiting >= config.waiting_max.saturating_add(config.calls_max) {
-            return Err(ContainerError::Busy { app: app.to_owned(), waiting });
+            return Err(busy());
         }
         let late = || ContainerError::Timeout { timeout };
         // The semaphore is never closed.
-        let place = timeout_at(until, instance.calls.acquire()).await.map_err(|_| late())?;
+        let place = timeout_at(until, instance.calls.acquire()).await.map_err(|_| busy())?;
         let once = async || {
             let (address, incarnation) = running(&instance, until, app).await?;
             let called = timeout_at(until, call::call(address, &input, config));

@@ -1,8 +1,9 @@
 //! What applications do, well and badly.
 
-use super::Case;
+use super::{Case, config};
 use std::{
     net::TcpListener,
+    path::PathBuf,
     time::{Duration, Instant},
 };
 use trustmesh_executor::{ContainerError, container::InstanceState};
@@ -25,6 +26,21 @@ async fn data_comes_back_and_calls_run_side_by_side() {
     let error = case.call("fail").await.unwrap_err();
     assert_eq!(error, ContainerError::App { message: "as told".to_owned() });
     assert!(case.runner.log("app", 50).await.unwrap().contains("begins"));
+    case.end().await;
+}
+
+#[tokio::test]
+async fn a_call_that_finds_no_place_in_time_is_no_fault_of_the_application() {
+    let test = "a_call_that_finds_no_place_in_time_is_no_fault_of_the_application";
+    let Some(case) = Case::of(test).await else { return };
+    case.start().await;
+    let waiting = config(PathBuf::new(), test).calls_max;
+    let longer = futures::future::join_all((0..waiting).map(|_| case.call("sleep 1500")));
+    let (longer, late) = tokio::join!(longer, case.call_for("late", Duration::from_millis(500)));
+    let late = late.unwrap_err();
+    assert_eq!(late, ContainerError::Busy { app: "app".to_owned(), waiting });
+    assert!(!late.blames_application());
+    assert!(longer.iter().all(Result::is_ok), "{longer:?}");
     case.end().await;
 }
 

@@ -9,7 +9,10 @@ use crate::{
 use std::{collections::BTreeSet, ops::Range, path::Path};
 use trustmesh_client::{Included, Operator, Upload};
 use trustmesh_types::{
-    AppId, Contents, contents::BlobEntry, records::AppManifest, request::StorageReceipt,
+    AppId, Contents,
+    contents::BlobEntry,
+    records::{AppManifest, AppState},
+    request::StorageReceipt,
 };
 
 /// Checks what would be deployed.
@@ -76,9 +79,22 @@ pub async fn upload_file(context: &Context, operator: &Operator, file: &Path) ->
 }
 
 async fn put(context: &Context, operator: &Operator, source: &Source) -> Done<Included> {
+    free(operator, &source.manifest.id).await?;
     registry::push(context, source).await?;
     let receipts = upload(operator, source).await?;
     Ok(operator.deploy(source.manifest.clone(), receipts).await?)
+}
+
+/// Refuses a name that is taken before anything is sent, as the ledger would afterwards.
+async fn free(operator: &Operator, id: &AppId) -> Done {
+    match operator.client().app(id).await {
+        Ok(app) if app.record.wanted != AppState::Removed => {
+            let failure = Failure::failed(format!("application {id} is deployed"));
+            Err(failure.advise("remove it first, or deploy under another name"))
+        }
+        Err(error) if !error.is_unknown() => Err(error.into()),
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 async fn upload(operator: &Operator, source: &Source) -> Done<Vec<StorageReceipt>> {

@@ -1,13 +1,14 @@
 //! `app logs`: the ends of an application's logs, node by node.
 
-use super::LogsArgs;
+use super::{LogsArgs, works};
 use crate::{
-    commands::{listing, parse},
+    commands::{listing, node, parse},
     context::Context,
     failure::{Done, Failure},
 };
 use serde::Serialize;
 use trustmesh_api::NodeView;
+use trustmesh_client::Operator;
 use trustmesh_types::AppId;
 
 #[derive(Serialize)]
@@ -25,28 +26,27 @@ pub(super) async fn logs(context: &Context, args: &LogsArgs) -> Done {
     let operator = context.operator()?;
     let client = operator.client();
     client.app(&id).await?;
-    let workers = listing::all(|query| async move { client.nodes(&query).await });
-    let mut workers = workers.await?;
-    workers.retain(|node| node.info.roles.worker);
-    if let Some(wanted) = &args.node {
-        let is = |node: &NodeView| {
-            node.info.name == *wanted || node.info.key.to_string().starts_with(wanted.as_str())
-        };
-        workers.retain(is);
-        if workers.is_empty() {
-            return Err(Failure::usage(format!("there is no worker {wanted}")));
-        }
+    let nodes = match &args.node {
+        Some(name) => vec![node::find(client, name).await?],
+        None => listing::nodes(client).await?.into_iter().filter(works).collect(),
+    };
+    let asked = nodes.iter().map(|node| of_node(&operator, node, &id, args.lines));
+    let logs = listing::answers(asked).await;
+    let silent = logs.iter().all(|of| of.log.is_none());
+    context.printer.answer(&logs, |logs| logs.iter().map(text).collect())?;
+    if silent {
+        let what = format!("no node has shown a log of {id}");
+        return Err(Failure::failed(what).advise(format!("ask how they are: `app show {id}`")));
     }
-    let mut logs = Vec::new();
-    for node in workers {
-        let asked = operator.app_log(&node.info.key, &id, args.lines).await;
-        let (log, unreachable) = match asked {
-            Ok(log) => (Some(log.text), None),
-            Err(error) => (None, Some(error.to_string())),
-        };
-        logs.push(OfNode { node: node.info.name, log, unreachable });
-    }
-    context.printer.answer(&logs, |logs| logs.iter().map(text).collect())
+    Ok(())
+}
+
+async fn of_node(operator: &Operator, node: &NodeView, app: &AppId, lines: u32) -> OfNode {
+    let (log, unreachable) = match operator.app_log(&node.info.key, app, lines).await {
+        Ok(log) => (Some(log.text), None),
+        Err(error) => (None, Some(error.to_string())),
+    };
+    OfNode { node: node.info.name.clone(), log, unreachable }
 }
 
 /// Each line with its node's name before it.

@@ -26,8 +26,11 @@ use crate::{
 };
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
-use trustmesh_api::app_file;
-use trustmesh_types::{AppId, records::AppState};
+use trustmesh_api::{NodeView, app_file};
+use trustmesh_types::{
+    AppId,
+    records::{AppState, Standing},
+};
 
 /// Applications.
 #[derive(Debug, Subcommand)]
@@ -233,6 +236,11 @@ async fn wait(operator: &trustmesh_client::Operator, id: &AppId, no_wait: bool) 
     }
     let progress = Progress::spinner("the nodes make it ready");
     readiness::begun(operator.client(), id, &progress).await
+}
+
+/// Whether a node is there to run applications.
+const fn works(node: &NodeView) -> bool {
+    node.info.roles.worker && !matches!(node.standing, Standing::Removed)
 }
 
 const fn word(state: AppState) -> &'static str {

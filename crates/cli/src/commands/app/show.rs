@@ -2,7 +2,7 @@
 
 use super::{
     deploy::{grants, list as joined},
-    word,
+    word, works,
 };
 use crate::{
     commands::{listing, parse},
@@ -10,7 +10,6 @@ use crate::{
     failure::Done,
     output::{Table, units},
 };
-use futures::{StreamExt as _, stream};
 use serde::Serialize;
 use trustmesh_api::{AppView, CopyState, CopyView, NodeView};
 use trustmesh_client::Client;
@@ -18,9 +17,6 @@ use trustmesh_types::{
     AppId, PublicKey,
     records::{AppCondition, Condition},
 };
-
-/// Nodes that are asked at the same time.
-const AT_ONCE: usize = 64;
 
 /// Lists applications.
 pub(super) async fn list(context: &Context) -> Done {
@@ -82,14 +78,9 @@ pub(super) async fn show(context: &Context, app: &str) -> Done {
     let id: AppId = parse::id("application", app)?;
     let client = context.client()?;
     let app = client.app(&id).await?;
-    let workers = listing::all(|query| {
-        let client = &client;
-        async move { client.nodes(&query).await }
-    });
-    let mut workers = workers.await?;
-    workers.retain(|node| node.info.roles.worker || app.record.holders.contains(&node.info.key));
-    let asked = workers.iter().map(|node| on_node(&client, &app, node));
-    let nodes = stream::iter(asked).buffered(AT_ONCE).collect().await;
+    let mut nodes = listing::nodes(&client).await?;
+    nodes.retain(|node| works(node) || app.record.holders.contains(&node.info.key));
+    let nodes = listing::answers(nodes.iter().map(|node| on_node(&client, &app, node))).await;
     context.printer.answer(&Shown { app, nodes }, text)
 }
 

@@ -67,7 +67,7 @@ pub async fn run(context: &Context, args: &UpgradeArgs) -> Done {
         Some(When::From(blocks)) => status.height.saturating_add(blocks),
         None => status.height.saturating_add(soonest).saturating_add(ON_THE_WAY),
     };
-    let views = listing::all(|query| async move { client.nodes(&query).await }).await?;
+    let views = listing::nodes(client).await?;
     let said = reach::ask(&context.genesis()?, &views).await;
     let unready = unready(&views, &said, args.to);
     if !unready.is_empty() && !args.force {

@@ -1,11 +1,11 @@
 //! `node list`: who takes part, as the ledger has it, and how they are, as they say themselves.
 
 use super::{
-    nodes,
     reach::{self, Reach},
     roles, state, vote,
 };
 use crate::{
+    commands::listing,
     context::Context,
     failure::Done,
     output::{Table, units},
@@ -28,7 +28,7 @@ struct Listed {
 /// Lists the nodes; those that were removed only when `all` are wanted.
 pub async fn list(context: &Context, all: bool) -> Done {
     let client = context.client()?;
-    let mut views = nodes(&client).await?;
+    let mut views = listing::nodes(&client).await?;
     views.retain(|view| all || view.votes || !matches!(view.standing, Standing::Removed));
     let said = reach::ask(&context.genesis()?, &views).await;
     let newest = said.iter().filter_map(Reach::status).map(|it| it.height).max();

@@ -3,10 +3,10 @@
 use super::{
     OneArgs,
     description::{DescriptionArgs, NewNodeArgs},
-    find, nodes,
+    find,
 };
 use crate::{
-    commands::changes,
+    commands::{changes, listing},
     context::Context,
     failure::{Done, Failure},
 };
@@ -104,7 +104,7 @@ pub async fn replace(context: &Context, args: ReplaceArgs) -> Done {
 
 /// The nodes that take part, for a new one to ask first.
 async fn members(client: &Client) -> Done<Vec<NodeInfo>> {
-    let all = nodes(client).await?;
+    let all = listing::nodes(client).await?;
     let takes_part = |standing: &Standing| !matches!(standing, Standing::Removed);
     Ok(all.into_iter().filter(|node| takes_part(&node.standing)).map(|node| node.info).collect())
 }

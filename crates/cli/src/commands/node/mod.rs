@@ -222,16 +222,12 @@ pub async fn run(context: &Context, command: NodeCommand) -> Done {
     }
 }
 
-async fn nodes(client: &Client) -> Done<Vec<NodeView>> {
-    listing::all(|query| async move { client.nodes(&query).await }).await
-}
-
 /// The node of a name or a public key.
 pub async fn find(client: &Client, name: &str) -> Done<NodeView> {
     if let Ok(key) = parse::public_key(name) {
         return Ok(client.node(&key).await?);
     }
-    let mut all = nodes(client).await?;
+    let mut all = listing::nodes(client).await?;
     // Of several of one name, those that take part go first.
     all.sort_by_key(|node| matches!(node.standing, Standing::Removed));
     let known: Vec<String> = all.iter().map(|node| node.info.name.clone()).collect();

@@ -1,7 +1,7 @@
 //! Asking nodes themselves how they are: each once, all at the same time, over TLS to the key
 //! that the ledger has of them.
 
-use futures::{StreamExt as _, stream};
+use crate::commands::listing;
 use serde::Serialize;
 use std::time::Duration;
 use trustmesh_api::{LedgerStatus, NodeView};
@@ -10,8 +10,6 @@ use trustmesh_types::{genesis::Genesis, records::Standing};
 
 /// For one node to answer.
 const TIMEOUT: Duration = Duration::from_secs(2);
-/// Nodes that are asked at the same time.
-const AT_ONCE: usize = 64;
 
 /// What a node said of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -40,7 +38,7 @@ impl Reach {
 
 /// Asks each of the nodes, and gives what they said in the same order.
 pub async fn ask(genesis: &Genesis, nodes: &[NodeView]) -> Vec<Reach> {
-    stream::iter(nodes.iter().map(|node| one(genesis, node))).buffered(AT_ONCE).collect().await
+    listing::answers(nodes.iter().map(|node| one(genesis, node))).await
 }
 
 async fn one(genesis: &Genesis, node: &NodeView) -> Reach {

@@ -67,7 +67,7 @@ pub async fn show(context: &Context, args: &ShowArgs) -> Done {
 
 /// Names of nodes by key.
 pub async fn names(client: &Client) -> Done<BTreeMap<PublicKey, String>> {
-    let nodes = listing::all(|query| async move { client.nodes(&query).await }).await?;
+    let nodes = listing::nodes(client).await?;
     Ok(nodes.into_iter().map(|node| (node.info.key, node.info.name)).collect())
 }
 

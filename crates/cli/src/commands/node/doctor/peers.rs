@@ -2,10 +2,11 @@
 //! there, how high their chains are, what time it is there.
 
 use super::{
-    super::{contacts, nodes},
+    super::contacts,
     Found,
     check::{Check, Level},
 };
+use crate::commands::listing;
 use std::{collections::BTreeSet, time::Duration};
 use tokio::net::TcpStream;
 use trustmesh_api::NodeView;
@@ -56,7 +57,7 @@ pub async fn members(found: &Found) -> Vec<Member> {
     // That its join file can't be read has been said.
     let known = contacts::known(&found.config, genesis).unwrap_or_else(|_| genesis.nodes.clone());
     if let Ok(Some(client)) = contacts::client(genesis, &known, &me)
-        && let Ok(views) = nodes(&client).await
+        && let Ok(views) = listing::nodes(&client).await
     {
         let takes_part = |it: &NodeView| it.votes || !matches!(it.standing, Standing::Removed);
         let views = views.into_iter().filter(takes_part);
